@@ -1,0 +1,1 @@
+"""Pure functions over columns; they know neither scikit-learn nor keyrings."""
