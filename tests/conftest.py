@@ -1,0 +1,53 @@
+"""What all tests share: the environment, hypothesis' profile, a keyring, and the kinds of table that are protected."""
+
+import os
+
+os.environ["SCIPY_ARRAY_API"] = "1"  # read when scipy is imported; scikit-learn's array API checks need it
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Two shared cores make single examples slow at random: a deadline would fail on the machine, not on the code.
+settings.register_profile(
+    "modelpriv", deadline=None, max_examples=40, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("modelpriv")
+
+
+@pytest.fixture(autouse=True)
+def _no_keys_from_outside(monkeypatch):
+    """A keyring or passphrase in the developer's environment must not decide what a test sees."""
+    for name in list(os.environ):
+        if name.startswith("MODELPRIV_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def keyring():
+    """A keyring of its own for each test, so that no test opens what another one wrote."""
+    from modelpriv.keys import Keyring  # noqa: PLC0415 - a test of a kernel needs no keys
+
+    return Keyring.generate()
+
+
+def _rows(data):
+    return list(map(list, zip(*data.values(), strict=True)))
+
+
+CONTAINERS = {
+    "pandas": pd.DataFrame,
+    "polars": pl.DataFrame,
+    "pyarrow": pa.table,
+    "numpy": lambda data: np.array(_rows(data), dtype=object),
+    "list": _rows,
+}
+
+
+@pytest.fixture(params=CONTAINERS)
+def container(request):
+    """Each kind of table in turn, as a function that builds it from a dict of lists (names, then cells)."""
+    return CONTAINERS[request.param]
