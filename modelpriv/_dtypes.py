@@ -1,0 +1,364 @@
+"""One column, native to Arrow and back: how a container held it, described without any of its values."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelpriv.errors import InputError, InputTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "DType",
+    "Native",
+    "build",
+    "default_dtype",
+    "default_text",
+    "is_text",
+    "read_arrow",
+    "read_numpy",
+    "read_pandas",
+    "read_polars",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """How a container held a column: enough to build it again, and no value of it.
+
+    `arrow` is the type of the dense cells, `native` the container's own dtype. `cell` and `null` are the Python class and
+    the kind of null of an object column. A categorical has the dtype of its `categories`, never the categories.
+    """
+
+    container: str
+    arrow: Any
+    native: Any
+    cell: type | None = None
+    null: str | None = None
+    categories: DType | None = None
+    ordered: bool = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column is text that is held as text, and not as categories."""
+        return self.categories is None and is_text(self.arrow)
+
+    def as_text(self) -> DType:
+        """Return the dtype of text that stands for this column: its own if it is text, else the container's default."""
+        return self if self.is_text else default_text(self.container)
+
+    def __str__(self) -> str:
+        if self.categories is not None:
+            return f"categorical of {self.categories}"
+        if self.cell is not None:
+            return f"object of {self.cell.__name__}"
+        return str(self.native)
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """A column as it was read: dense Arrow cells in one chunk, its dtype and, for a categorical, its categories."""
+
+    data: Any
+    dtype: DType
+    categories: Any = None
+
+
+def is_text(type_: pa.DataType) -> bool:
+    """Whether an Arrow type is text."""
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
+# --- container -> Arrow ----------------------------------------------------------------------------------------------
+
+
+def read_pandas(series: Any, name: object) -> Native:
+    """Read a pandas column."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        # Codes are looked up in Arrow: categories rebuilt as text turn nulls into the text 'None' in pandas 2.2.
+        known = read_pandas(pd.Series(dtype.categories), name)
+        codes = series.cat.codes.to_numpy()
+        data = known.data.take(pa.array(codes, mask=codes < 0))
+        spec = DType("pandas", data.type, "category", categories=known.dtype, ordered=bool(dtype.ordered))
+        return Native(data, spec, known.data)
+    if isinstance(dtype, pd.SparseDtype):
+        raise InputTypeError(f"Column {name!r} is sparse ({dtype}). Make it dense first, with `.sparse.to_dense()`.")
+    if isinstance(dtype, np.dtype):
+        native = read_numpy(series.to_numpy(), name)
+        return replace(native, dtype=replace(native.dtype, container="pandas"))
+    values = series.array
+    if isinstance(dtype, pd.ArrowDtype):
+        native = read_arrow(values.__arrow_array__(), name)
+        return replace(native, dtype=replace(native.dtype, container="pandas", native=dtype))
+    if isinstance(dtype, _PANDAS_EXTENSIONS):
+        data = _one_chunk(_convert(lambda: pa.array(values), name, dtype))
+        return Native(data, DType("pandas", data.type, dtype))
+    raise _unsupported(name, dtype)
+
+
+def read_polars(series: Any, name: object) -> Native:
+    """Read a polars column."""
+    kind = type(series.dtype).__name__
+    if kind == "Object":  # Arrow would take its raw pointers
+        raise _unsupported(name, kind)
+    native = read_arrow(_convert(series.to_arrow, name, kind), name)
+    # An Enum's dtype holds its categories; its name does not.
+    own = kind if native.categories is not None else series.dtype
+    return replace(native, dtype=replace(native.dtype, container="polars", native=own))
+
+
+def read_arrow(column: Any, name: object) -> Native:
+    """Read a column of a pyarrow table."""
+    type_ = column.type
+    data = _one_chunk(column)
+    if pa.types.is_dictionary(type_):
+        known = read_arrow(data.dictionary, name)
+        dense = known.data.take(data.indices)
+        spec = DType("pyarrow", dense.type, type_, categories=known.dtype, ordered=type_.ordered)
+        return Native(dense, spec, known.data)
+    if pa.types.is_string_view(type_):
+        data = data.cast(pa.large_string())
+    elif pa.types.is_binary_view(type_):
+        data = data.cast(pa.large_binary())
+    if isinstance(type_, pa.BaseExtensionType) or not any(is_kind(data.type) for is_kind in _FLAT):
+        raise _unsupported(name, type_)
+    return Native(data, DType("pyarrow", data.type, type_))
+
+
+def read_numpy(values: Any, name: object) -> Native:
+    """Read a column of a numpy array."""
+    dtype = values.dtype
+    if dtype.kind == "O":
+        return _read_objects(values, name)
+    if dtype.kind == "c":
+        raise InputError(f"Complex data not supported: column {name!r} has dtype {dtype}.")
+    if dtype.kind not in "biufMmUS" or (dtype.kind == "f" and dtype.itemsize > np.dtype(float).itemsize):
+        raise _unsupported(name, dtype)
+    cells = np.ascontiguousarray(values, dtype=dtype.newbyteorder("="))
+    if dtype.kind in "mM":
+        unit, count = np.datetime_data(dtype)
+        if count != 1 or unit not in _NUMPY_UNITS[dtype.kind]:
+            raise _unsupported(name, dtype)
+        cells = cells.astype(f"{dtype.kind}8[{_NUMPY_UNITS[dtype.kind][unit]}]")
+    data = _one_chunk(_convert(lambda: pa.array(cells, from_pandas=True), name, dtype))
+    return Native(data, DType("numpy", data.type, dtype))
+
+
+def _read_objects(values: Any, name: object) -> Native:
+    """Read an object column, which must hold cells of one Python class and nulls of one kind."""
+    found = set(map(type, values))
+    nulls = {_NULLS[kind] for kind in found & _NULLS.keys()}
+    cells = found - _NULLS.keys()
+    if float in cells:
+        is_nan = [value != value for value in values if type(value) is float]  # noqa: PLR0124 - only NaN differs from itself
+        nulls |= {"nan"} if any(is_nan) else set()
+        cells -= {float} if all(is_nan) and len(cells) > 1 else set()
+    if len(cells) > 1:
+        kinds = ", ".join(sorted(kind.__name__ for kind in cells))
+        raise InputError(
+            f"Column {name!r} (dtype object) mixes cells of several types: {kinds}. Give them one type first."
+        )
+    if len(nulls) > 1:
+        raise InputError(
+            f"Column {name!r} (dtype object) mixes several kinds of null: {', '.join(sorted(nulls))}. Use one kind first."
+        )
+    cell = next(iter(cells), None)
+    if cell is not None and cell not in _CELLS:
+        raise _unsupported(name, f"object of {cell.__name__}")
+    if any(getattr(value, "tzinfo", None) is not None for value in values if cell in _ZONED):
+        raise InputError(
+            f"Column {name!r} (dtype object) holds {cell.__name__ if cell else ''} cells with a time zone. Give it a dtype with "
+            f"that time zone first, e.g. with pandas.to_datetime."
+        )
+    data = _one_chunk(_convert(lambda: _objects_to_arrow(values, cell), name, "object"))
+    return Native(data, DType("numpy", data.type, values.dtype, cell or type(None), next(iter(nulls), None)))
+
+
+def _objects_to_arrow(values: Any, cell: type | None) -> Any:
+    if cell is None:
+        return pa.nulls(len(values))
+    try:
+        return pa.array(values, type=_CELLS[cell], from_pandas=True)
+    except OverflowError:
+        if cell is not int:
+            raise
+        return pa.array(values, type=pa.uint64(), from_pandas=True)
+
+
+def _one_chunk(column: Any) -> Any:
+    """Return the column as one array; text too long for 32-bit offsets becomes large text."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    if column.nbytes > _MAX_32_BIT and (pa.types.is_string(column.type) or pa.types.is_binary(column.type)):
+        column = column.cast(pa.large_string() if pa.types.is_string(column.type) else pa.large_binary())
+    return column.combine_chunks()
+
+
+def _convert(reader: Callable[[], Any], name: object, dtype: object) -> Any:
+    """Call a reader whose own errors may print cells, and reword them."""
+    try:
+        return reader()
+    except UnicodeEncodeError:
+        why = "holds a lone surrogate, which is not valid Unicode. Clean its text first"
+    except Exception as error:  # noqa: BLE001 - whatever the container raises, its words may hold a cell
+        why = f"does not convert to Arrow ({type(error).__name__}). Give it a plain dtype first"
+    raise InputError(f"Column {name!r} (dtype {dtype}) {why}.")
+
+
+def _unsupported(name: object, dtype: object) -> InputError:
+    return InputError(
+        f"Column {name!r} has dtype {dtype}, which is not supported. Supported are text, integers, floats, bools, dates, times, "
+        f"timestamps, durations, decimals, bytes and categoricals of these. Convert it first, e.g. with .astype(str)."
+    )
+
+
+# --- Arrow -> container ----------------------------------------------------------------------------------------------
+
+
+def default_text(container: str) -> DType:
+    """Return the text dtype that a container takes by default."""
+    return default_dtype(container, pa.large_string() if container in {"pandas", "polars"} else pa.string())
+
+
+def default_dtype(container: str, arrow: Any) -> DType:
+    """Return the dtype that a container takes by default for cells of an Arrow type."""
+    if container in {"pyarrow", "polars"}:
+        return DType(container, arrow, arrow if container == "pyarrow" else None)
+    if is_text(arrow):
+        text = _PANDAS_TEXT if container == "pandas" else np.dtype(object)
+        return DType(container, arrow, text, str if text == object else None, "None")
+    t = pa.types
+    if t.is_integer(arrow) or t.is_floating(arrow) or t.is_boolean(arrow):
+        return DType(container, arrow, np.dtype(arrow.to_pandas_dtype()))
+    if t.is_duration(arrow) or (t.is_timestamp(arrow) and arrow.tz is None):
+        return DType(container, arrow, np.dtype(f"{'m' if t.is_duration(arrow) else 'M'}8[{arrow.unit}]"))
+    if t.is_timestamp(arrow) and container == "pandas":
+        return DType(container, arrow, pd.DatetimeTZDtype(arrow.unit, arrow.tz))
+    return DType(container, arrow, np.dtype(object), object, "None")
+
+
+def build(data: Any, dtype: DType, categories: Any = None) -> Any:
+    """Build the container's own column from dense Arrow cells; a categorical without categories takes those that occur."""
+    if dtype.cell is None and data.type != dtype.arrow:
+        data = data.cast(dtype.arrow)
+    if dtype.categories is not None:
+        return _build_categories(
+            data, dtype, dtype.categories, data.unique().drop_null() if categories is None else categories
+        )
+    if dtype.container == "pyarrow":
+        return data.cast(dtype.native)
+    if dtype.container == "polars":
+        return _build_polars(data, dtype.native)
+    if dtype.cell is not None:
+        return _build_objects(data, dtype.null)
+    if isinstance(dtype.native, np.dtype):
+        return _build_numpy(data, dtype)
+    return dtype.native.__from_arrow__(data)
+
+
+def _build_categories(data: Any, dtype: DType, spec: DType, known: Any) -> Any:
+    if dtype.container == "polars":
+        import polars as pl  # noqa: PLC0415 - a polars frame came in, so it is there
+
+        return _build_polars(data, pl.Enum(known.to_pylist()) if dtype.native == "Enum" else pl.Categorical())
+    codes = pc.index_in(data, value_set=known)
+    if dtype.native == "category":
+        index = pd.Index(build(known, spec), dtype=object if spec.cell is not None else spec.native)
+        numbers = codes.fill_null(-1).to_numpy(zero_copy_only=False)
+        return pd.Categorical.from_codes(numbers, dtype=pd.CategoricalDtype(index, dtype.ordered))
+    type_ = dtype.native.pyarrow_dtype if dtype.container == "pandas" else dtype.native
+    values = known.cast(type_.value_type)
+    array = pa.DictionaryArray.from_arrays(codes.cast(type_.index_type), values, ordered=type_.ordered)
+    return dtype.native.__from_arrow__(array) if dtype.container == "pandas" else array
+
+
+def _build_polars(data: Any, native: Any) -> Any:
+    import polars as pl  # noqa: PLC0415 - a polars frame came in, so it is there
+
+    series = pl.Series(values=pl.from_arrow(data))
+    return series if native is None or series.dtype == native else series.cast(native)
+
+
+def _build_objects(data: Any, null: str | None) -> Any:
+    if is_text(data.type):
+        cells = data.to_numpy(zero_copy_only=False)
+    else:
+        cells = np.empty(len(data), dtype=object)
+        cells[:] = data.to_pylist()
+    if data.null_count and null not in {None, "None"}:
+        cells[data.is_null().to_numpy(zero_copy_only=False)] = _NULL_VALUES[null]
+    return cells
+
+
+def _build_numpy(data: Any, dtype: DType) -> Any:
+    native = dtype.native
+    if data.null_count and native.kind in "biuUS":
+        # numpy has no null for these; pandas' nullable dtypes and objects lose nothing, floats would.
+        if dtype.container == "pandas":
+            return _NULLABLE[native.name].__from_arrow__(data)
+        return _build_objects(data, None)
+    cells = data.to_numpy(zero_copy_only=False)
+    return cells.astype(native.kind if native.kind in "US" else native, copy=False)
+
+
+_MAX_32_BIT = 2**31 - 1
+
+# Since version 3 pandas has a text dtype of its own; before, text lives in object columns.
+_PANDAS_TEXT: Any = pd.Series(["text"]).dtype
+
+_INTEGERS = (
+    pd.Int8Dtype,
+    pd.Int16Dtype,
+    pd.Int32Dtype,
+    pd.Int64Dtype,
+    pd.UInt8Dtype,
+    pd.UInt16Dtype,
+    pd.UInt32Dtype,
+    pd.UInt64Dtype,
+)
+_PANDAS_EXTENSIONS = (*_INTEGERS, pd.Float32Dtype, pd.Float64Dtype, pd.BooleanDtype, pd.StringDtype, pd.DatetimeTZDtype)
+_NULLABLE: dict[str, Any] = {kind().name.lower(): kind() for kind in _INTEGERS} | {"bool": pd.BooleanDtype()}
+
+_NULLS: dict[type, str] = {type(None): "None", type(pd.NA): "NA", type(pd.NaT): "NaT"}
+_NULL_VALUES: dict[str | None, object] = {"nan": float("nan"), "NA": pd.NA, "NaT": pd.NaT}
+
+# The cells that an object column may hold; None lets Arrow find precision and scale.
+_CELLS: dict[type, Any] = {
+    str: pa.string(),
+    bytes: pa.binary(),
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    decimal.Decimal: None,
+    dt.date: pa.date32(),
+    dt.datetime: pa.timestamp("us"),
+    pd.Timestamp: pa.timestamp("ns"),
+    dt.time: pa.time64("us"),
+    dt.timedelta: pa.duration("us"),
+    pd.Timedelta: pa.duration("ns"),
+}
+_ZONED = {dt.datetime, pd.Timestamp, dt.time}
+
+# numpy's units and those that Arrow reads them as, exactly.
+_NUMPY_UNITS = {
+    "M": {"Y": "s", "M": "s", "W": "s", "D": "D", "h": "s", "m": "s", "s": "s", "ms": "ms", "us": "us", "ns": "ns"},
+    "m": {"W": "s", "D": "s", "h": "s", "m": "s", "s": "s", "ms": "ms", "us": "us", "ns": "ns"},
+}
+
+_FLAT = (
+    *(is_text, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_integer),
+    *(pa.types.is_floating, pa.types.is_boolean, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp),
+    *(pa.types.is_duration, pa.types.is_decimal, pa.types.is_null),
+)

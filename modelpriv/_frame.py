@@ -1,0 +1,231 @@
+"""Tables in, tables out: pandas, polars, pyarrow, numpy and lists as named Arrow columns, and back to the same kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy import sparse
+
+from modelpriv._dtypes import DType, build, read_arrow, read_numpy, read_pandas, read_polars
+from modelpriv.errors import InputError, InputTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Built", "Column", "Frame", "open_frame"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A named column on its way through a kernel: dense Arrow cells in one chunk, and how its container held them."""
+
+    name: Any
+    data: Any
+    dtype: DType
+    categories: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A column on its way back: Arrow cells, the dtype that they take, and the categories of a categorical."""
+
+    data: Any
+    dtype: DType
+    categories: Any = None
+
+
+class Frame:
+    """A table that was handed in, by the names and positions of its columns; it is never changed."""
+
+    container: str
+
+    def __init__(self, native: Any, names: Sequence[Any], n_rows: int, *, named: bool = True) -> None:
+        self.native = native
+        self.names = list(names)
+        self.n_rows = n_rows
+        self.named = named  # False: the columns have positions only
+        seen: set[Any] = set()
+        twice = {name for name in self.names if name in seen or seen.add(name)}
+        if twice:
+            raise InputError(
+                f"Column names must be unique, but these occur more than once: {sorted(map(repr, twice))}. Rename them."
+            )
+
+    def column(self, position: int) -> Column:
+        """Read one column."""
+        name = self.names[position]
+        native = self._read(position, name)
+        return Column(name, native.data, native.dtype, native.categories)
+
+    def replaced(self, columns: Mapping[int, Built]) -> Any:
+        """Return a new table of the same kind in which the columns at these positions are replaced."""
+        raise NotImplementedError  # pragma: no cover - every container has its own
+
+    def _read(self, position: int, name: Any) -> Any:
+        raise NotImplementedError  # pragma: no cover - every container has its own
+
+
+class _Pandas(Frame):
+    container = "pandas"
+
+    def _read(self, position: int, name: Any) -> Any:
+        return read_pandas(self.native.iloc[:, position], name)
+
+    def replaced(self, columns: Mapping[int, Built]) -> Any:
+        # Before pandas 3 a shallow copy shares its cells with the input, and whoever writes to one writes to both.
+        result = self.native.copy(deep=_PANDAS_COPIES_EAGERLY)
+        for position, column in columns.items():
+            values = build(column.data, column.dtype, column.categories)
+            # Left to itself, pandas 3 would turn an object column of text into its text dtype.
+            dtype = values.dtype if isinstance(values, np.ndarray) else None
+            result.isetitem(position, pd.Series(values, index=result.index, dtype=dtype, copy=False))
+        return result
+
+
+class _Polars(Frame):
+    container = "polars"
+
+    def _read(self, position: int, name: Any) -> Any:
+        return read_polars(self.native.to_series(position), name)
+
+    def replaced(self, columns: Mapping[int, Built]) -> Any:
+        return self.native.with_columns(
+            [
+                build(column.data, column.dtype, column.categories).alias(self.names[position])
+                for position, column in columns.items()
+            ]
+        )
+
+
+class _Arrow(Frame):
+    container = "pyarrow"
+
+    def _read(self, position: int, name: Any) -> Any:
+        return read_arrow(self.native.column(position), name)
+
+    def replaced(self, columns: Mapping[int, Built]) -> Any:
+        result = self.native
+        for position, column in columns.items():
+            values = build(column.data, column.dtype, column.categories)
+            result = result.set_column(position, pa.field(self.names[position], values.type), values)
+        return result
+
+
+class _Array(Frame):
+    """A two-dimensional numpy array, or a list of rows that was made into one."""
+
+    container = "numpy"
+
+    def _read(self, position: int, name: Any) -> Any:
+        return read_numpy(self.native[:, position], name)
+
+    def replaced(self, columns: Mapping[int, Built]) -> Any:
+        if not columns:
+            return self.native.copy()
+        built = {i: build(column.data, column.dtype, column.categories) for i, column in columns.items()}
+        kept = () if len(built) == len(self.names) else (self.native.dtype,)
+        dtypes = {values.dtype for values in built.values()} | set(kept)
+        # An array has one dtype: columns of one kind keep it, text takes the width it needs, a mixture becomes objects.
+        if len({dtype if dtype.kind not in "US" else dtype.kind for dtype in dtypes}) == 1:
+            dtype = max(dtypes, key=lambda d: d.itemsize)
+        else:
+            dtype = np.dtype(object)
+        result = np.empty(self.native.shape, dtype=dtype)
+        for position in range(len(self.names)):
+            result[:, position] = built[position] if position in built else self.native[:, position]
+        return result
+
+
+def open_frame(X: Any) -> Frame:  # noqa: N803 - scikit-learn's name for the table
+    """Open a table; what is not one of the kinds that are protected is refused.
+
+    Raises
+    ------
+    InputTypeError
+        `X` is sparse, lazy, a masked array or a matrix, or no table at all.
+    InputError
+        `X` is not two-dimensional, has no columns, complex cells or duplicate column names.
+    """
+    if isinstance(X, Frame):
+        return X
+    if sparse.issparse(X):
+        raise InputTypeError(
+            f"A sparse {type(X).__name__} was passed, but dense data is required. Use `.toarray()` to make it dense."
+        )
+    if isinstance(X, (np.matrix, np.ma.MaskedArray)):
+        raise InputTypeError(f"A numpy {type(X).__name__} is not supported. Pass a numpy array, with np.asarray.")
+    known = nw.dependencies
+    if known.is_pandas_dataframe(X):
+        return _filled(_Pandas(X, X.columns, len(X)))
+    if known.is_polars_dataframe(X):
+        return _filled(_Polars(X, X.columns, X.height))
+    if known.is_pyarrow_table(X):
+        return _filled(_Arrow(X, X.column_names, X.num_rows))
+    if known.is_into_lazyframe(X) or known.is_dask_dataframe(X):
+        raise InputTypeError(
+            f"A lazy frame ({type(X).__module__.split('.')[0]} {type(X).__name__}) is not computed here. Collect it first, or map "
+            f"`transform` over its partitions (dask: map_partitions, polars: map_batches, Spark: mapInArrow)."
+        )
+    if known.is_into_series(X):
+        raise InputError(
+            f"Expected a table with rows and columns, got a {type(X).__name__}. Reshape your data: pass a frame of one column "
+            f"(pandas: series.to_frame())."
+        )
+    if known.is_into_dataframe(X):
+        raise InputTypeError(
+            f"A {type(X).__module__.split('.')[0]} frame is not supported. Pass pandas, polars, pyarrow, numpy or lists."
+        )
+    return _filled(_open_array(X))
+
+
+def _open_array(X: Any) -> Frame:  # noqa: N803
+    """Open a numpy array, a list of rows, or anything that says how it becomes an array."""
+    if isinstance(X, (str, bytes, dict, set)) or X is None or callable(X):
+        raise InputTypeError(
+            f"Expected a table, got {type(X).__name__}. Pass a pandas, polars or pyarrow table, a numpy array or a list of rows."
+        )
+    try:
+        array = X if isinstance(X, np.ndarray) else _rows_to_array(X)
+    except Exception as error:  # noqa: BLE001 - numpy's own words may hold a cell
+        reason = type(error).__name__
+    else:
+        if array.ndim != 2:  # noqa: PLR2004 - a table
+            raise InputError(
+                f"Expected 2D array, got {array.ndim}D array instead. Reshape your data either using array.reshape(-1, 1) if your data "
+                f"has a single feature or array.reshape(1, -1) if it contains a single sample."
+            )
+        if array.dtype.kind == "c":
+            raise InputError(f"Complex data not supported: the array has dtype {array.dtype}.")
+        return _Array(array, range(array.shape[1]), array.shape[0], named=False)
+    raise InputTypeError(
+        f"A {type(X).__name__} does not become a table ({reason}). Pass rows of equal length, or a data frame."
+    )
+
+
+def _rows_to_array(X: Any) -> Any:  # noqa: N803
+    """Make rows into an array of objects, so that numpy turns no number into text."""
+    if not isinstance(X, (list, tuple)):
+        return np.asarray(X)
+    if any(not isinstance(row, (list, tuple, np.ndarray)) for row in X):
+        return np.asarray(X, dtype=object).reshape(len(X))
+    width = len(X[0]) if X else 0
+    if any(len(row) != width for row in X):
+        raise ValueError
+    array = np.empty((len(X), width), dtype=object)
+    for number, row in enumerate(X):
+        array[number] = row
+    return array
+
+
+def _filled(frame: Frame) -> Frame:
+    if not frame.names:
+        raise InputError(f"Found array with 0 feature(s) (shape=({frame.n_rows}, 0)) while a minimum of 1 is required.")
+    return frame
+
+
+_PANDAS_COPIES_EAGERLY = int(pd.__version__.split(".")[0]) < 3  # noqa: PLR2004 - copy-on-write came with version 3
