@@ -1,5 +1,7 @@
 """AES-SIV (RFC 5297) over a whole column; its synthetic IV is also the keyed PRF."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The cell token: a header that names version, mode and key, the sealed cell, and a strict text form."""
 
+from __future__ import annotations
+
 import base64
 import os
 from collections.abc import Mapping, Sequence
