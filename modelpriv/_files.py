@@ -1,0 +1,84 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from modelpriv.errors import ParameterError
+
+__all__ = ["replacing"]
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], *, mode: int | None = None, durable: bool = False) -> Iterator[BinaryIO]:
+    """Write a file beside ``path`` and rename it over ``path`` at the end, so that nobody ever sees half of it.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write; a symbolic link is followed.
+    mode : int, optional
+        The permissions of the new file. By default those of the file that is replaced, or what the umask gives.
+    durable : bool, default=False
+        Whether to sync the file and its directory, so that it outlives a power failure and not only the process.
+
+    Yields
+    ------
+    file : binary file
+        To write to. When the block raises, the new file is removed and the old one is as it was.
+
+    Raises
+    ------
+    ParameterError
+        ``path`` is a directory, a device or a pipe.
+    OSError
+        The file cannot be written.
+    """
+    # Renaming onto a link would turn the link into a file and leave what it points to as it was.
+    target = Path(path).resolve()
+    kept = _permissions(target)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, flags, 0o666 if mode is None else mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if (wanted := kept if mode is None else mode) is not None:
+                temporary.chmod(wanted)
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    if durable:
+        _sync_directory(target.parent)
+
+
+def _permissions(path: Path) -> int | None:
+    """Give the permissions of the regular file at a path, None if there is nothing."""
+    try:
+        found = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found):
+        # Renaming over it would replace the device itself, /dev/null among them.
+        raise ParameterError(f"{str(path)!r} is not a regular file: give the path of a file to write.")
+    return stat.S_IMODE(found)
+
+
+def _sync_directory(path: Path) -> None:
+    """Make a rename in a directory durable, where the system lets a directory be opened."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

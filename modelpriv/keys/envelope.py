@@ -1,0 +1,174 @@
+"""The envelope: stanzas that each wrap one 32-byte data key in another way, so that any of them opens it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
+from modelpriv.keys.derivation import KEY_LENGTH
+from modelpriv.keys.keyring import Keyring
+from modelpriv.keys.providers import passphrase as passphrases
+from modelpriv.keys.text import read_fields, to_base64
+
+__all__ = ["MOST_STANZAS", "check", "key_ids", "unwrap", "wrap"]
+
+Stanza = dict[str, Any]
+
+MOST_STANZAS = 64
+_MOST_PASSPHRASES = 8  # each may cost a second and 256 MiB to try
+
+_KEYRING, _PASSPHRASE = "keyring", passphrases.TYPE
+_WRAP_KEY = 64
+_FIELDS = {"wrapped": 16 + KEY_LENGTH}
+
+
+def wrap(
+    data_key: bytes, *, context: bytes, keyring: Keyring | None = None, passphrase: str | bytes | None = None
+) -> list[Stanza]:
+    """Wrap a data key in each of the ways that are given.
+
+    Parameters
+    ----------
+    data_key : bytes
+        32 bytes.
+    context : bytes
+        What the key is for, as `modelpriv.keys.derivation.enc` gives it; the stanzas open with no other.
+    keyring : Keyring, optional
+        Wraps under its primary key.
+    passphrase : str or bytes, optional
+        Wraps with Argon2id.
+
+    Returns
+    -------
+    stanzas : list of dict
+        For JSON.
+
+    Raises
+    ------
+    ParameterError
+        No way is given, or the key has another length.
+    """
+    if len(data_key) != KEY_LENGTH:
+        raise ParameterError(f"data_key must have {KEY_LENGTH} bytes, got {len(data_key)}.")
+    stanzas = []
+    if keyring is not None:
+        stanzas.append(_wrap_with_keyring(data_key, context, keyring))
+    if passphrase is not None:
+        stanzas.append(passphrases.PassphraseProvider(passphrase).wrap(data_key, context))
+    if not stanzas:
+        raise ParameterError("nothing to wrap the key with: give a keyring or a passphrase.")
+    return stanzas
+
+
+def unwrap(
+    stanzas: Sequence[Stanza],
+    *,
+    context: bytes,
+    keyring: Keyring | None = None,
+    passphrase: str | bytes | None = None,
+) -> bytes:
+    """Give the data key, from the first stanza that opens.
+
+    Parameters
+    ----------
+    stanzas : sequence of dict
+        As read, and not yet trusted; those of a kind that is not known are passed over.
+    context : bytes
+        What they were wrapped with.
+    keyring : Keyring, optional
+        Opens the stanzas of each of its keys.
+    passphrase : str or bytes, optional
+        Opens the stanzas of Argon2id.
+
+    Raises
+    ------
+    SealedFileError
+        The stanzas are damaged or too many, or demand more work than is accepted; nothing was tried.
+    KeyUnavailableError
+        None opens; the message names the key ids that would do, or says that the passphrase is wrong.
+    """
+    check(stanzas)
+    failed = []
+    if keyring is not None:
+        for stanza in _of_type(stanzas, _KEYRING):
+            if stanza["key_id"] in keyring.key_ids:
+                try:
+                    return _unwrap_with_keyring(stanza, context, keyring)
+                except InvalidTag:
+                    failed.append(
+                        f"what key id {stanza['key_id']} wraps was altered, or is for another key with the same id."
+                    )
+    if passphrase is not None:
+        provider = passphrases.PassphraseProvider(passphrase)
+        for stanza in _of_type(stanzas, _PASSPHRASE):
+            try:
+                return provider.unwrap(stanza, context)
+            except KeyUnavailableError as error:
+                failed.append(str(error))
+    # The last to fail says most, for the ways are tried from the cheap to the dear.
+    raise KeyUnavailableError(failed[-1] if failed else _what_is_missing(stanzas, keyring, passphrase))
+
+
+def key_ids(stanzas: Sequence[Stanza]) -> tuple[str, ...]:
+    """Give the ids of the ring keys for which there is a stanza.
+
+    Raises
+    ------
+    SealedFileError
+        The stanzas are damaged.
+    """
+    check(stanzas)
+    return tuple(stanza["key_id"] for stanza in _of_type(stanzas, _KEYRING))
+
+
+def check(stanzas: object) -> None:
+    """Refuse stanzas that are damaged, or demand more work than is accepted, before any of it is done.
+
+    Raises
+    ------
+    SealedFileError
+        They are one of these.
+    """
+    if not isinstance(stanzas, Sequence) or not all(
+        isinstance(stanza, dict) and isinstance(stanza.get("type"), str) for stanza in stanzas
+    ):
+        raise SealedFileError("the stanzas that wrap the key are damaged.")
+    if len(stanzas) > MOST_STANZAS or len(_of_type(stanzas, _PASSPHRASE)) > _MOST_PASSPHRASES:
+        raise SealedFileError(
+            f"there are more stanzas than are accepted ({MOST_STANZAS}, {_MOST_PASSPHRASES} of them for passphrases): "
+            "the file is damaged or hostile."
+        )
+    for stanza in _of_type(stanzas, _KEYRING):
+        if not isinstance(stanza.get("key_id"), str):
+            raise SealedFileError("the field 'key_id' is missing or damaged.")
+        read_fields(stanza, _FIELDS)
+    for stanza in _of_type(stanzas, _PASSPHRASE):
+        passphrases.check(stanza)
+
+
+def _wrap_with_keyring(data_key: bytes, context: bytes, keyring: Keyring) -> Stanza:
+    cipher = AESSIV(keyring.ring_key("wrap", length=_WRAP_KEY))
+    return {"type": _KEYRING, "key_id": keyring.primary, "wrapped": to_base64(cipher.encrypt(data_key, [context]))}
+
+
+def _unwrap_with_keyring(stanza: Stanza, context: bytes, keyring: Keyring) -> bytes:
+    cipher = AESSIV(keyring.ring_key("wrap", length=_WRAP_KEY, key_id=stanza["key_id"]))
+    return cipher.decrypt(read_fields(stanza, _FIELDS)[0], [context])
+
+
+def _of_type(stanzas: Sequence[Stanza], kind: str) -> list[Stanza]:
+    return [stanza for stanza in stanzas if stanza["type"] == kind]
+
+
+def _what_is_missing(stanzas: Sequence[Stanza], keyring: Keyring | None, passphrase: str | bytes | None) -> str:
+    """Say what would open the stanzas, and what was given instead."""
+    ways = [f"key id {stanza['key_id']}" for stanza in _of_type(stanzas, _KEYRING)]
+    if _of_type(stanzas, _PASSPHRASE):
+        ways.append("a passphrase")
+    given = [] if keyring is None else [f"a keyring with key ids {', '.join(keyring.key_ids)}"]
+    given += [] if passphrase is None else ["a passphrase"]
+    return (
+        f"it opens with {' or '.join(ways) or 'nothing that is known here'}; given: {' and '.join(given) or 'nothing'}."
+    )

@@ -1,0 +1,322 @@
+"""A keyring: one primary key and any number of older ones, in memory, never in sight."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, NoReturn, Self, final
+
+from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
+from modelpriv.keys import container, derivation, registry
+from modelpriv.keys.text import from_line, to_line
+from modelpriv.keys.uri import parse
+
+__all__ = ["Keyring", "build", "read_secret"]
+
+_SECRET_PREFIX = "modelpriv_secret_keyring_1_"  # noqa: S105 - says what follows, so that scanners find it
+_SECRET_NAME = "the keyring's secret text"  # noqa: S105 - words for an error
+_FILE_KIND = "keyring"
+
+
+@final
+class Keyring:
+    """One primary 256-bit key for what is written, and older keys for what was written before.
+
+    A keyring is made by `generate`, `load`, `from_uri` or `from_secret`, and never changes: `rotate` and `retire` give
+    a new one. All keys that do work are derived from it, one for each context (a column, by its name) and use.
+
+    It protects its keys from being seen: not in its repr, nor in errors, nor in a pickle, which holds key ids and
+    nothing that opens. Unpickled, it is the same keyring where that is alive in the process, else a `KeyReference`.
+    Worker processes that this one started (joblib's loky, multiprocessing) receive the keys themselves over their
+    pipe. It leaks how many keys it has and their ids. It does not protect the memory of the process: Python cannot
+    wipe it, and whoever can read it has the keys.
+
+    Examples
+    --------
+    >>> from modelpriv.keys import Keyring
+    >>> keys = Keyring.generate()
+    >>> len(keys.working_key("siv-deterministic", context="email", length=64))
+    64
+    >>> newer = keys.rotate()
+    >>> newer.key_ids[1] == keys.primary
+    True
+    >>> Keyring.from_secret(newer.export_secret()).key_ids == newer.key_ids
+    True
+    """
+
+    __slots__ = ("__weakref__", "_keys", "_source", "_uri", "fingerprints")
+
+    _keys: dict[str, bytes]
+    _source: bytes | None
+    _uri: str | None
+    fingerprints: tuple[registry.Fingerprint, ...]
+    """Each key's id and check value, the primary's first; no secret."""
+
+    def __init__(self) -> None:
+        raise ParameterError(
+            "a Keyring is made by Keyring.generate(), Keyring.load(path, passphrase=...), Keyring.from_uri(uri) or "
+            "Keyring.from_secret(text)."
+        )
+
+    @classmethod
+    def generate(cls) -> "Keyring":
+        """Make a keyring with one new random key."""
+        return build([secrets.token_bytes(derivation.KEY_LENGTH)])
+
+    @classmethod
+    def from_secret(cls, text: str, /) -> "Keyring":
+        """Read the text that `export_secret` gave.
+
+        Raises
+        ------
+        ParameterError
+            The text is something else, cut, or mistyped; the message does not repeat it.
+        """
+        return build(read_secret(text))
+
+    @classmethod
+    def from_uri(cls, uri: str, /) -> "Keyring":
+        """Fetch the keyring that a keyring URI names.
+
+        Parameters
+        ----------
+        uri : str
+            ``"env:NAME"``, an environment variable with the text of `export_secret`, or ``"file:PATH"``, a file that
+            `save` wrote; its passphrase comes from ``MODELPRIV_PASSPHRASE`` or from the function that was given to
+            `modelpriv.keys.set_passphrase_callback`. A file that a live keyring came from is not opened again while
+            its bytes are the same.
+
+        Raises
+        ------
+        ParameterError
+            The text is no keyring URI, or holds a secret (a PIN, user info, a token); the message does not repeat it.
+        KeyUnavailableError
+            The keyring is not there, or does not open.
+        """
+        where = parse(uri)
+        content = where.read()
+        source = sha256(derivation.enc(where.uri, content)).digest()
+        if (live := registry.opened_from(source)) is not None:
+            return live
+        try:
+            if where.scheme == "env":
+                keys = read_secret(content.decode(errors="replace"))
+            else:
+                keys = _open_file(content, name=where.uri, passphrase=None)
+        except ModelprivError as error:
+            raise KeyUnavailableError(f"{where.uri} does not give a keyring: {error}") from None
+        return build(keys, uri=where.uri, source=source)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, passphrase: str | bytes | None = None) -> "Keyring":
+        """Read a keyring file.
+
+        Parameters
+        ----------
+        path : path-like
+            A file that `save` wrote.
+        passphrase : str or bytes, optional
+            Its passphrase. By default ``MODELPRIV_PASSPHRASE``, or what the function gives that was given to
+            `modelpriv.keys.set_passphrase_callback`.
+
+        Raises
+        ------
+        KeyUnavailableError
+            The passphrase is wrong or missing, or others can read the file.
+        SealedFileError
+            The file is no keyring file, cut, altered, or of a later version.
+        OSError
+            The file cannot be read.
+        """
+        return build(_open_file(container.read(path), name=os.fspath(path), passphrase=passphrase))
+
+    def save(self, path: str | os.PathLike[str], *, passphrase: str | bytes) -> None:
+        """Write the keyring to a file that only its owner can read, wrapped under a passphrase (Argon2id).
+
+        The file is replaced whole: after an interruption it is the old one or the new one.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; what is there is replaced.
+        passphrase : str or bytes
+            The passphrase; without it the file cannot be opened, by anybody.
+
+        Raises
+        ------
+        ParameterError, ParameterTypeError
+            The passphrase is empty, or not a text.
+        OSError
+            The file cannot be written.
+        """
+        container.write(
+            path, _FILE_KIND, {"key_ids": list(self.key_ids)}, self.export_secret().encode(), passphrase=passphrase
+        )
+
+    def export_secret(self) -> str:
+        """Give the keys themselves as one line of text: the one way out.
+
+        The text starts with ``modelpriv_secret_keyring_1_``, so that scanners find it where it should not be. Whoever
+        has it has the keyring.
+        """
+        return to_line(_SECRET_PREFIX, b"".join(self._keys.values()))
+
+    def rotate(self) -> "Keyring":
+        """Give a keyring with a new random primary key; the keys of this one follow it."""
+        fresh = secrets.token_bytes(derivation.KEY_LENGTH)
+        while derivation.key_id(fresh).hex() in self._keys:  # once in four thousand million times
+            fresh = secrets.token_bytes(derivation.KEY_LENGTH)
+        return build([fresh, *self._keys.values()])
+
+    def retire(self, key_id: str, /) -> "Keyring":
+        """Give a keyring without one of the older keys: what was written under it can then not be read.
+
+        Raises
+        ------
+        ParameterError
+            The key is the primary one.
+        KeyUnavailableError
+            The keyring does not hold it.
+        """
+        self._secret(key_id)
+        if key_id == self.primary:
+            raise ParameterError(f"key id {key_id} is the primary key: rotate() first, then retire it.")
+        return build([secret for held, secret in self._keys.items() if held != key_id])
+
+    @property
+    def primary(self) -> str:
+        """The id of the primary key, 8 hexadecimal digits."""
+        return self.fingerprints[0][0]
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the primary's first."""
+        return tuple(self._keys)
+
+    @property
+    def uri(self) -> str | None:
+        """The keyring URI that this keyring was fetched from, if it was."""
+        return self._uri
+
+    @property
+    def source(self) -> bytes | None:
+        """The digest of the URI and the bytes that this keyring was fetched from, if it was."""
+        return self._source
+
+    def working_key(self, use: str, *, context: str, length: int, key_id: str | None = None) -> bytes:
+        """Derive the key for one use in one context.
+
+        Parameters
+        ----------
+        use : str
+            One of `modelpriv.keys.derivation.WORKING_USES`.
+        context : str
+            The context, as a rule a column's name.
+        length : int
+            The key's length in bytes.
+        key_id : str, optional
+            The key to derive from; by default the primary one.
+
+        Raises
+        ------
+        KeyUnavailableError
+            The keyring does not hold the key.
+        """
+        return derivation.working_key(derivation.context_key(self._secret(key_id), context), use, length)
+
+    def ring_key(self, use: str, *, length: int, key_id: str | None = None) -> bytes:
+        """Derive a key that serves the whole ring.
+
+        Parameters
+        ----------
+        use : str
+            One of `modelpriv.keys.derivation.RING_USES`.
+        length : int
+            The key's length in bytes.
+        key_id : str, optional
+            The key to derive from; by default the primary one.
+
+        Raises
+        ------
+        KeyUnavailableError
+            The keyring does not hold the key.
+        """
+        return derivation.ring_wide_key(self._secret(key_id), use, length)
+
+    def __repr__(self) -> str:
+        return f"<Keyring primary={self.primary} keys={len(self._keys)}>"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Keyring cannot be changed: {name!r} is not set.")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Keyring cannot be changed: {name!r} is not deleted.")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A reference makes keyrings and a keyring's pickle is a reference: one of the two modules imports late.
+        from modelpriv.keys.reference import restore  # noqa: PLC0415
+
+        return restore, self.__getstate__()
+
+    def __getstate__(self) -> tuple[tuple[str, ...], tuple[bytes, ...], str | None]:
+        """Give the reference: Python's own would give the slots, and with them the keys."""
+        return self.key_ids, tuple(check for _, check in self.fingerprints), self._uri
+
+    def __setstate__(self, state: tuple[tuple[str, ...], tuple[bytes, ...], str | None]) -> None:
+        """Become the live keyring that a reference means, for serialisers that restore state into a bare object."""
+        from modelpriv.keys.reference import KeyReference  # noqa: PLC0415
+
+        live = KeyReference(*state).resolve()
+        _fill(self, read_secret(live.export_secret()), live.uri, live.source)
+
+    def _secret(self, key_id: str | None) -> bytes:
+        """Give a ring's key by its id."""
+        try:
+            return self._keys[self.primary if key_id is None else key_id]
+        except (KeyError, TypeError):
+            raise KeyUnavailableError(
+                f"the keyring does not hold key id {key_id}; it holds {', '.join(self.key_ids)}."
+            ) from None
+
+
+def read_secret(text: str) -> list[bytes]:
+    """Read the keys from the text that `Keyring.export_secret` gave, the primary first."""
+    data = from_line(_SECRET_PREFIX, text, name=_SECRET_NAME)
+    if not data or len(data) % derivation.KEY_LENGTH:
+        raise ParameterError(f"{_SECRET_NAME} does not hold whole keys.")
+    return [data[i : i + derivation.KEY_LENGTH] for i in range(0, len(data), derivation.KEY_LENGTH)]
+
+
+def build(keys: Sequence[bytes], *, uri: str | None = None, source: bytes | None = None) -> Keyring:
+    """Make a keyring of these keys, the primary first."""
+    keyring = object.__new__(Keyring)
+    _fill(keyring, keys, uri, source)
+    return keyring
+
+
+def _fill(keyring: Keyring, keys: Sequence[bytes], uri: str | None, source: bytes | None) -> None:
+    """Set what a keyring holds, once, and let references find it."""
+    fingerprints = tuple((derivation.key_id(key).hex(), derivation.check_value(key)) for key in keys)
+    by_id = {key_id: key for (key_id, _), key in zip(fingerprints, keys, strict=True)}
+    if len(by_id) != len(keys):
+        raise ParameterError(
+            "two keys of the keyring have one key id, so that tokens could not say which one is theirs."
+        )
+    for name, value in (("_keys", by_id), ("_uri", uri), ("_source", source), ("fingerprints", fingerprints)):
+        object.__setattr__(keyring, name, value)
+    registry.register(keyring)
+
+
+def _open_file(content: bytes, *, name: str, passphrase: str | bytes | None) -> list[bytes]:
+    """Open the bytes of a keyring file."""
+    public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase)
+    keys = read_secret(secret.decode())
+    if public != {"key_ids": [derivation.key_id(key).hex() for key in keys]}:
+        raise SealedFileError(f"{name}: the key ids that the file names are not those of its keys.")
+    return keys

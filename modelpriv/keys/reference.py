@@ -1,0 +1,155 @@
+"""What a pickle holds in a keyring's place, and how it becomes the keyring again."""
+
+from typing import Self
+
+from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
+from modelpriv.keys import registry
+from modelpriv.keys.keyring import Keyring
+
+__all__ = ["KeyReference", "resolve", "restore"]
+
+
+def resolve(key: object, *, parameter: str = "key") -> Keyring:
+    """Give the keyring that a ``key=`` parameter means.
+
+    Parameters
+    ----------
+    key : Keyring, KeyReference or str
+        A keyring, what a pickle left in its place, or a keyring URI.
+    parameter : str, default="key"
+        The parameter's name, for the error.
+
+    Raises
+    ------
+    ParameterError
+        ``key`` is None, or a text that is no keyring URI.
+    ParameterTypeError
+        ``key`` is of another type.
+    KeyUnavailableError
+        The keyring cannot be had.
+    """
+    if isinstance(key, Keyring):
+        return key
+    if isinstance(key, KeyReference):
+        return key.resolve()
+    if isinstance(key, str):
+        return Keyring.from_uri(key)
+    if key is None:
+        raise ParameterError(
+            f"{parameter}=None, but a key is needed: pass a Keyring (Keyring.generate(), Keyring.load(path, "
+            "passphrase=...)) or a keyring URI ('env:NAME', 'file:PATH')."
+        )
+    raise ParameterTypeError(
+        f"{parameter} must be a Keyring or a keyring URI ('env:NAME', 'file:PATH'), got {type(key).__name__}."
+    )
+
+
+class KeyReference:
+    """The keyring that an unpickled object was made with, by key ids and, where there is one, by URI.
+
+    It stands where the `Keyring` stood when an object is unpickled and its keyring is not at hand: the object is then
+    locked. `resolve` tries again each time, and once it has found the keyring it keeps it.
+
+    It protects against keys in pickles: it holds ids, check values and the URI, none of which opens anything. It leaks
+    how many keys the ring had and which objects share a ring. It does not fetch anything until it is asked.
+
+    Parameters
+    ----------
+    key_ids : tuple of str
+        The ids of the keys, 8 hexadecimal digits each, the primary's first.
+    check_values : tuple of bytes
+        The 16-byte check value of each, which tells keys with one id apart.
+    uri : str, optional
+        The keyring URI that the keyring came from.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from modelpriv.keys import Keyring
+    >>> keys = Keyring.generate()
+    >>> pickled = pickle.dumps(keys)
+    >>> pickle.loads(pickled) is keys
+    True
+    >>> del keys  # as in another process
+    >>> reference = pickle.loads(pickled)
+    >>> reference.resolve()
+    Traceback (most recent call last):
+    modelpriv.errors.KeyUnavailableError: locked: ...
+    """
+
+    __slots__ = ("_check_values", "_keyring", "_uri", "key_ids")
+
+    key_ids: tuple[str, ...]
+
+    def __init__(self, key_ids: tuple[str, ...], check_values: tuple[bytes, ...], uri: str | None = None) -> None:
+        self.key_ids = tuple(key_ids)
+        self._check_values = tuple(check_values)
+        self._uri = uri
+        # Now, because the keyring that is opening the enclosing file is known only while it is being opened.
+        self._keyring: Keyring | None = None
+        self.held()
+
+    @property
+    def primary(self) -> str:
+        """The id of the key that was primary."""
+        return self.key_ids[0]
+
+    @property
+    def uri(self) -> str | None:
+        """The keyring URI that the keyring came from, if it came from one."""
+        return self._uri
+
+    def held(self) -> Keyring | None:
+        """Give the keyring if it is at hand, without asking its URI."""
+        self._keyring = self._keyring or registry.find(self._fingerprints)
+        return self._keyring
+
+    def resolve(self) -> Keyring:
+        """Give the keyring: the one that opened the enclosing file, a live one of this process, or from the URI.
+
+        Raises
+        ------
+        KeyUnavailableError
+            It is none of these; the message names the key id that is wanted.
+        """
+        self._keyring = self.held() or self._from_uri()
+        return self._keyring
+
+    def __repr__(self) -> str:
+        origin = "" if self._uri is None else f" uri={self._uri}"
+        return f"<KeyReference key_ids={','.join(self.key_ids)}{origin}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type["KeyReference"], tuple[object, ...]]:
+        return KeyReference, (self.key_ids, self._check_values, self._uri)
+
+    @property
+    def _fingerprints(self) -> tuple[registry.Fingerprint, ...]:
+        return tuple(zip(self.key_ids, self._check_values, strict=True))
+
+    def _from_uri(self) -> Keyring:
+        wanted = f"locked: key id {self.primary} is needed"
+        remedy = "Give the keyring that holds it with set_params(key=...)."
+        if self._uri is None:
+            raise KeyUnavailableError(f"{wanted}, and no keyring of this process holds it. {remedy}")
+        try:
+            keyring = Keyring.from_uri(self._uri)
+        except ModelprivError as error:
+            raise KeyUnavailableError(f"{wanted}. {error} {remedy}") from None
+        if self._fingerprints[0] not in keyring.fingerprints:
+            raise KeyUnavailableError(
+                f"{wanted}, but {self._uri} holds key ids {', '.join(keyring.key_ids)} (an equal id there is another "
+                f"key). {remedy}"
+            )
+        return keyring
+
+
+def restore(key_ids: tuple[str, ...], check_values: tuple[bytes, ...], uri: str | None) -> Keyring | KeyReference:
+    """Rebuild what a pickle holds of a keyring: the keyring itself where it is at hand, else a reference to it."""
+    reference = KeyReference(key_ids, check_values, uri)
+    return reference.held() or reference

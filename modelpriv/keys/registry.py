@@ -1,0 +1,74 @@
+"""The keyrings that are alive in this process, where a reference finds the one it means."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from modelpriv.keys.keyring import Keyring
+
+__all__ = ["Fingerprint", "find", "find_same", "opened_from", "opening", "register"]
+
+Fingerprint = tuple[str, bytes]
+"""A key's id as 8 hexadecimal digits, and its 16-byte check value."""
+
+# By id(), because a plain dict's operations need no lock that a fork could leave locked; the values are weak.
+_live: WeakValueDictionary[int, "Keyring"] = WeakValueDictionary()
+_opening: ContextVar[tuple["Keyring", ...]] = ContextVar("modelpriv.keys.opening", default=())
+
+
+def register(keyring: "Keyring") -> None:
+    """Let references find a keyring for as long as something else holds it."""
+    _live[id(keyring)] = keyring
+
+
+@contextlib.contextmanager
+def opening(keyring: "Keyring | None") -> Iterator[None]:
+    """Let the references that are unpickled in this block resolve to ``keyring`` first.
+
+    Parameters
+    ----------
+    keyring : Keyring or None
+        The keyring that opened the sealed file they stand in; None when something else did.
+    """
+    token = _opening.set(_opening.get() if keyring is None else (keyring, *_opening.get()))
+    try:
+        yield
+    finally:
+        _opening.reset(token)
+
+
+def find(wanted: Sequence[Fingerprint]) -> "Keyring | None":
+    """Find the keyring that a reference means: of the files being opened the innermost, else a live one.
+
+    A keyring must hold the referenced primary key, for what was written under it cannot be read with less, and what
+    is written next must not fall back to an older key. Among live ones, that with most of the other keys is taken,
+    then one with the same primary.
+    """
+    for keyring in _opening.get():
+        if wanted[0] in keyring.fingerprints:
+            return keyring
+    able = [keyring for keyring in _alive() if wanted[0] in keyring.fingerprints]
+    return max(able, key=lambda keyring: _closeness(keyring, wanted), default=None)
+
+
+def opened_from(source: bytes) -> "Keyring | None":
+    """Find the live keyring that was opened from a source with this digest."""
+    return next((keyring for keyring in _alive() if keyring.source == source), None)
+
+
+def find_same(fingerprints: Sequence[Fingerprint], uri: str | None) -> "Keyring | None":
+    """Find the live keyring with exactly these keys and this URI."""
+    return next((keyring for keyring in _alive() if (keyring.fingerprints, keyring.uri) == (fingerprints, uri)), None)
+
+
+def _closeness(keyring: "Keyring", wanted: Sequence[Fingerprint]) -> tuple[int, bool, bool]:
+    held = keyring.fingerprints
+    return len(set(held) & set(wanted)), held[0] == wanted[0], len(held) == len(wanted)
+
+
+def _alive() -> "list[Keyring]":
+    """List the live keyrings; in one step, because another thread may make one meanwhile."""
+    return [keyring for reference in _live.valuerefs() if (keyring := reference()) is not None]
