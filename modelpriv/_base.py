@@ -66,7 +66,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
 
     # --- scikit-learn's face ---
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Learn which columns are to be protected, and how they are held.
 
         Parameters
@@ -91,7 +91,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
         self._fit(X)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:  # noqa: ARG002, N803
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:  # noqa: ARG002
         """Fit to a table and protect it, reading each column once.
 
         Parameters
@@ -114,7 +114,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
             )
         return self._protect(*self._fit(X))
 
-    def transform(self, X: Any) -> Any:  # noqa: N803
+    def transform(self, X: Any) -> Any:
         """Protect the declared columns of a table; all others pass through.
 
         Parameters
@@ -163,7 +163,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
 
     # --- the straight way of the data ---
 
-    def _fit(self, X: Any) -> tuple[dict[int, Column], Any]:  # noqa: N803
+    def _fit(self, X: Any) -> tuple[dict[int, Column], Any]:
         self._check()
         frame = self._open(X, reset=True)
         if frame.n_rows == 0:
@@ -187,7 +187,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
         check_choice("null", self.null, self._nulls)
         self._check_parameters()
 
-    def _open(self, X: Any, *, reset: bool) -> Frame:  # noqa: N803
+    def _open(self, X: Any, *, reset: bool) -> Frame:
         frame = open_frame(X)
         # scikit-learn looks at names and counts alone: its own checks of the cells would print them.
         validate_data(self, frame.native, skip_check_array=True, reset=reset)

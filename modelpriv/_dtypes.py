@@ -52,6 +52,11 @@ class DType:
         """Whether the column is text that is held as text, and not as categories."""
         return self.categories is None and is_text(self.arrow)
 
+    @property
+    def exact(self) -> Any:
+        """The Arrow type to build cells in; None where an object column's ints and decimals take the width they need."""
+        return None if self.cell in {int, decimal.Decimal} else self.arrow
+
     def as_text(self) -> DType:
         """Return the dtype of text that stands for this column: its own if it is text, else the container's default."""
         return self if self.is_text else default_text(self.container)

@@ -141,7 +141,7 @@ class _Array(Frame):
         return result
 
 
-def open_frame(X: Any) -> Frame:  # noqa: N803 - scikit-learn's name for the table
+def open_frame(X: Any) -> Frame:
     """Open a table; what is not one of the kinds that are protected is refused.
 
     Raises
@@ -183,7 +183,7 @@ def open_frame(X: Any) -> Frame:  # noqa: N803 - scikit-learn's name for the tab
     return _filled(_open_array(X))
 
 
-def _open_array(X: Any) -> Frame:  # noqa: N803
+def _open_array(X: Any) -> Frame:
     """Open a numpy array, a list of rows, or anything that says how it becomes an array."""
     if isinstance(X, (str, bytes, dict, set)) or X is None or callable(X):
         raise InputTypeError(
@@ -207,7 +207,7 @@ def _open_array(X: Any) -> Frame:  # noqa: N803
     )
 
 
-def _rows_to_array(X: Any) -> Any:  # noqa: N803
+def _rows_to_array(X: Any) -> Any:
     """Make rows into an array of objects, so that numpy turns no number into text."""
     if not isinstance(X, (list, tuple)):
         return np.asarray(X)
