@@ -1,6 +1,8 @@
 """What all tests share: the environment, hypothesis' profile, a keyring, and the kinds of table that are protected."""
 
 import os
+import runpy
+from pathlib import Path
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # read when scipy is imported; scikit-learn's array API checks need it
 
@@ -32,6 +34,13 @@ def keyring():
     from modelpriv.keys import Keyring  # noqa: PLC0415 - a test of a kernel needs no keys
 
     return Keyring.generate()
+
+
+@pytest.fixture(scope="session")
+def interrupt_everywhere():
+    """Let a save die at every step that it takes on the disk: see the function in ``interruption.py``."""
+    # By path: test files are imported without their folder being on the import path.
+    return runpy.run_path(str(Path(__file__).with_name("interruption.py")))["interrupt_everywhere"]
 
 
 def _rows(data):
