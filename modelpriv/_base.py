@@ -36,8 +36,6 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
     columns: Any
     null: str
 
-    _doc_link_module = "modelpriv"
-    _doc_link_template = "https://modelpriv.readthedocs.io/api/#modelpriv.{estimator_name}"
     _nulls: tuple[str, ...] = ("keep", "raise")
 
     # --- what a child fills in ---
@@ -181,7 +179,8 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
     def _protect(self, columns: Mapping[int, Column], call: Any) -> Any:
         states = getattr(self, "_states", {})
         built = {p: self._transform_column(column, states.get(p), call) for p, column in columns.items()}
-        return self._as_configured(call.frame, call.frame.replaced(built))
+        wanted = _get_output_config("transform", self)["dense"]
+        return call.frame.as_wanted(call.frame.replaced(built), wanted)
 
     def _check(self) -> None:
         check_choice("null", self.null, self._nulls)
@@ -248,17 +247,6 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
 
     def _is_stateless(self) -> bool:
         return not self.__sklearn_tags__().requires_fit
-
-    def _as_configured(self, frame: Frame, native: Any) -> Any:
-        """Turn a pyarrow table into the frame that `set_output` asks for: scikit-learn itself cannot."""
-        wanted = _get_output_config("transform", self)["dense"]
-        if frame.container == "pyarrow" and wanted == "pandas":
-            return native.to_pandas()
-        if frame.container == "pyarrow" and wanted == "polars":
-            import polars as pl  # noqa: PLC0415 - the user asked for polars, so it is there
-
-            return pl.from_arrow(native)
-        return native
 
 
 def find_column(frame: Frame, name: Any, parameter: str) -> int:

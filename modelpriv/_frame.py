@@ -66,6 +66,10 @@ class Frame:
         """Return a new table of the same kind in which the columns at these positions are replaced."""
         raise NotImplementedError  # pragma: no cover - every container has its own
 
+    def as_wanted(self, result: Any, wanted: str) -> Any:  # noqa: ARG002 - for the container that needs it
+        """Return a result as scikit-learn's `set_output` can take it."""
+        return result
+
     def _read(self, position: int, name: Any) -> Any:
         raise NotImplementedError  # pragma: no cover - every container has its own
 
@@ -114,6 +118,14 @@ class _Arrow(Frame):
             values = build(column.data, column.dtype, column.categories)
             result = result.set_column(position, pa.field(self.names[position], values.type), values)
         return result
+
+    def as_wanted(self, result: Any, wanted: str) -> Any:
+        # scikit-learn makes frames out of arrays and frames, but not out of a pyarrow table.
+        if wanted == "polars":
+            import polars as pl  # noqa: PLC0415 - the user asked for polars, so it is there
+
+            return pl.from_arrow(result)
+        return result.to_pandas() if wanted == "pandas" else result
 
 
 class _Array(Frame):
