@@ -1,0 +1,82 @@
+"""What the documents show is true: each Python block and docstring example runs, and each example program too."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import modelpriv
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+MODULES = ["modelpriv", *(found.name for found in pkgutil.walk_packages(modelpriv.__path__, "modelpriv."))]
+FENCE = re.compile(r"^(?P<indent> *)```python[^\n]*\n(?P<code>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def blocks(text):
+    """Each Python block of a page with the number of the line where its code begins."""
+    for found in FENCE.finditer(text):
+        yield text.count("\n", 0, found.start("code")), textwrap.dedent(found["code"])
+
+
+def run_doctest(test):
+    said = []
+    runner = doctest.DocTestRunner(optionflags=OPTIONS)
+    runner.run(test, out=said.append, clear_globs=False)
+    assert not runner.failures, "".join(said)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if FENCE.search(page.read_text())], ids=relative)
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    """The blocks of a page run from top to bottom, as a reader would type them; ``>>>`` blocks show what they show."""
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    for line, code in blocks(page.read_text()):
+        if code.lstrip().startswith(">>>"):
+            test = doctest.DocTestParser().get_doctest(code, names, relative(page), str(page), line)
+            test.globs = names
+            run_doctest(test)
+        else:
+            exec(compile("\n" * line + code, str(page), "exec"), names)  # noqa: S102 - running it is the test
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstring_examples_run(module, tmp_path, monkeypatch):
+    """Each example in a docstring gives what it shows."""
+    monkeypatch.chdir(tmp_path)
+    for test in doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module)):
+        run_doctest(test)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=relative)
+def test_examples_run(example, tmp_path):
+    """Each example program runs to its end in a fresh process, where a warning is an error."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(example)], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout
+    assert not done.stderr
+
+
+def public_classes():
+    return [thing for name in modelpriv.__all__ if inspect.isclass(thing := getattr(modelpriv, name))]
+
+
+@pytest.mark.parametrize("thing", public_classes())
+def test_every_public_class_has_an_example(thing):
+    """A public class shows how it is used, so that the two tests above have something to run."""
+    assert issubclass(thing, Exception) or ">>>" in inspect.getdoc(thing)
