@@ -27,7 +27,7 @@ class Call:
     references: Mapping[Any, Column]
 
 
-class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] - scikit-learn ships no types
+class BaseColumnTransformer(TransformerMixin, BaseEstimator):
     """Maps a kernel over the declared columns of a table and lets all other columns pass through in place.
 
     A child has the parameters `columns` and `null`, and fills in the methods of the first section.
@@ -166,7 +166,8 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
         frame = self._open(X, reset=True)
         if frame.n_rows == 0:
             raise InputError(
-                f"Found array with 0 sample(s) (shape=(0, {len(frame.names)})) while a minimum of 1 is required by {type(self).__name__}."
+                f"Found array with 0 sample(s) (shape=(0, {len(frame.names)})) while a minimum of 1 is required by "
+                f"{type(self).__name__}."
             )
         columns = self._read(frame, self._find_columns(frame))
         call = self._begin(frame, self._read_references(frame), fitting=True)
@@ -199,13 +200,15 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
             taken = {find_column(frame, name, "reference column") for name in self._reference_names()}
             if taken:
                 raise ParameterError(
-                    f"columns=None declares every column, also {sorted(frame.names[p] for p in taken)!r}, which {type(self).__name__} "
+                    f"columns=None declares every column, also {sorted(frame.names[p] for p in taken)!r}, which "
+                    f"{type(self).__name__} "
                     f"only refers to. Name the columns to protect in `columns`."
                 )
             return list(range(len(frame.names)))
         if isinstance(columns, (str, bytes)) or not hasattr(columns, "__iter__"):
             raise ParameterTypeError(
-                f"columns must be a list of names or positions, a callable or None, got {type(columns).__name__}. Write columns=[...]."
+                f"columns must be a list of names or positions, a callable or None, got {type(columns).__name__}. "
+                "Write columns=[...]."
             )
         positions = [find_column(frame, name, "columns") for name in columns]
         if not positions:
@@ -217,7 +220,8 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
         for name in self._reference_names():
             if find_column(frame, name, "reference column") in positions:
                 raise ParameterError(
-                    f"Column {name!r} is protected and referred to by the same {type(self).__name__}, so it would not be there to give the "
+                    f"Column {name!r} is protected and referred to by the same {type(self).__name__}, so it would "
+                    "not be there to give the "
                     f"table back. Protect it in a later step of the pipeline."
                 )
         return sorted(positions)
@@ -228,7 +232,8 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mi
             if self.null == "raise" and column.data.null_count:
                 row = first_null(column)
                 raise InputError(
-                    f"Column {column.name!r} has {column.data.null_count} nulls, the first in row {row}, and null='raise'. Fill or drop them."
+                    f"Column {column.name!r} has {column.data.null_count} nulls, the first in row {row}, and "
+                    "null='raise'. Fill or drop them."
                 )
         return columns
 

@@ -14,19 +14,22 @@
 | 10  | bytes     | themselves |
 | 11  | null      | nothing |
 
-Numbers are signed and big-endian. Equal values of one type have equal bytes whatever the width, unit, scale or time zone
-of their column, so that an int32 joins an int64; a 5 and a "5" do not.
+Numbers are signed and big-endian. Equal values of one type have equal bytes whatever the width, unit, scale or time
+zone of their column, so that an int32 joins an int64; 5 and "5" do not.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelpriv.errors import DecryptionError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["NULL", "decode", "encode", "logical_type", "plain_bytes"]
 
@@ -47,9 +50,9 @@ _NAMES = [
 ]
 
 
-def logical_type(type_: pa.DataType) -> str:
+def logical_type(type_: Any) -> str:
     """Return the name of the logical type of an Arrow type; timestamps with a time zone are a type of their own."""
-    zoned = pa.types.is_timestamp(type_) and type_.tz is not None  # type: ignore[attr-defined]
+    zoned = pa.types.is_timestamp(type_) and type_.tz is not None
     return _NAMES[_tag(type_)] + (" with time zone" if zoned else "")
 
 
@@ -139,10 +142,10 @@ def _encode_int(cells: Any) -> Any:
     rows[:, 8:] = numbers.astype(">u8").view(np.uint8).reshape(-1, 8)
     kept = np.ones(rows.shape, bool)
     kept[:, :8] = wide[:, None]
-    offsets = np.zeros(len(cells) + 1, np.int64)
-    np.cumsum(kept.sum(1), out=offsets[1:])
+    offsets: Any = np.concatenate(([0], np.cumsum(kept.sum(1)))).astype(np.int64)
+    data: Any = rows[kept]
     return pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), len(cells), [_validity(cells), pa.py_buffer(offsets), pa.py_buffer(rows[kept])]
+        pa.large_binary(), len(cells), [_validity(cells), pa.py_buffer(offsets), pa.py_buffer(data)]
     )
 
 
@@ -242,13 +245,13 @@ def _decode_decimal(cells: Any, type_: Any) -> Any:
         places = pc.utf8_length(pc.replace_substring_regex(text, r"^[^.]*\.?", ""))
         scale = pc.max(places).as_py()
         precision = max(1, scale, pc.max(pc.subtract(digits, places)).as_py() + scale)
-        type_ = pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)  # noqa: PLR2004 - decimal128's digits
+        type_ = (pa.decimal128 if precision <= _DECIMAL128_DIGITS else pa.decimal256)(precision, scale)
     if type_.scale < 0 or type_.bit_width < 128:  # noqa: PLR2004 - Arrow parses text into the wide types only
         return text.cast(pa.decimal256(76, max(type_.scale, 0))).cast(type_)
     return text.cast(type_)
 
 
-_ENCODERS = {
+_ENCODERS: dict[int, Callable[[Any], Any]] = {
     TEXT: lambda cells: cells,
     INT: _encode_int,
     FLOAT: _encode_float,
@@ -261,7 +264,7 @@ _ENCODERS = {
     BYTES: lambda cells: cells.cast(pa.large_binary() if pa.types.is_large_binary(cells.type) else pa.binary()),
     NULL: lambda cells: cells.cast(pa.binary()),
 }
-_DECODERS = {
+_DECODERS: dict[int, Callable[[Any, Any], Any]] = {
     TEXT: lambda cells, type_: cells.cast(type_ or pa.string()),
     INT: _decode_int,
     FLOAT: _decode_float,
@@ -280,6 +283,7 @@ _TIMESTAMP = np.dtype([("zone", "u1"), ("seconds", ">i8"), ("nanoseconds", ">u4"
 _DURATION = np.dtype([("seconds", ">i8"), ("nanoseconds", ">u4")])
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _NS = 10**9
+_DECIMAL128_DIGITS = 38
 
 
 def _tag(type_: Any) -> int:
@@ -330,9 +334,8 @@ def _finest(rows: Any) -> str:
 def _fixed(rows: Any, cells: Any) -> Any:
     """Return rows of one width as a binary column with the nulls of `cells`."""
     width = rows.dtype.itemsize
-    fixed = pa.Array.from_buffers(
-        pa.binary(width), len(rows), [_validity(cells), pa.py_buffer(np.ascontiguousarray(rows))]
-    )
+    contiguous: Any = np.ascontiguousarray(rows)
+    fixed = pa.Array.from_buffers(pa.binary(width), len(rows), [_validity(cells), pa.py_buffer(contiguous)])
     return fixed.cast(pa.binary() if rows.nbytes < 2**31 else pa.large_binary())
 
 

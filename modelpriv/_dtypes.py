@@ -35,8 +35,8 @@ __all__ = [
 class DType:
     """How a container held a column: enough to build it again, and no value of it.
 
-    `arrow` is the type of the dense cells, `native` the container's own dtype. `cell` and `null` are the Python class and
-    the kind of null of an object column. A categorical has the dtype of its `categories`, never the categories.
+    `arrow` is the type of the dense cells, `native` the container's own dtype. `cell` and `null` are the Python class
+    and the kind of null of an object column. A categorical has the dtype of its `categories`, never the categories.
     """
 
     container: str
@@ -54,11 +54,11 @@ class DType:
 
     @property
     def exact(self) -> Any:
-        """The Arrow type to build cells in; None where an object column's ints and decimals take the width they need."""
+        """The Arrow type to build cells in; None where ints and decimals in objects take what they need."""
         return None if self.cell in {int, decimal.Decimal} else self.arrow
 
     def as_text(self) -> DType:
-        """Return the dtype of text that stands for this column: its own if it is text, else the container's default."""
+        """Return the dtype of text in this column's place: its own if it is text, else the container's default."""
         return self if self.is_text else default_text(self.container)
 
     def __str__(self) -> str:
@@ -175,14 +175,16 @@ def _read_objects(values: Any, name: object) -> Native:
         )
     if len(nulls) > 1:
         raise InputError(
-            f"Column {name!r} (dtype object) mixes several kinds of null: {', '.join(sorted(nulls))}. Use one kind first."
+            f"Column {name!r} (dtype object) mixes several kinds of null: {', '.join(sorted(nulls))}. Use one kind "
+            "first."
         )
     cell = next(iter(cells), None)
     if cell is not None and cell not in _CELLS:
         raise _unsupported(name, f"object of {cell.__name__}")
     if any(getattr(value, "tzinfo", None) is not None for value in values if cell in _ZONED):
         raise InputError(
-            f"Column {name!r} (dtype object) holds {cell.__name__ if cell else ''} cells with a time zone. Give it a dtype with "
+            f"Column {name!r} (dtype object) holds {cell.__name__ if cell else ''} cells with a time zone. Give it a "
+            "dtype with "
             f"that time zone first, e.g. with pandas.to_datetime."
         )
     data = _one_chunk(_convert(lambda: _objects_to_arrow(values, cell), name, "object"))
@@ -224,7 +226,8 @@ def _convert(reader: Callable[[], Any], name: object, dtype: object) -> Any:
 
 def _unsupported(name: object, dtype: object) -> InputError:
     return InputError(
-        f"Column {name!r} has dtype {dtype}, which is not supported. Supported are text, integers, floats, bools, dates, times, "
+        f"Column {name!r} has dtype {dtype}, which is not supported. Supported are text, integers, floats, bools, "
+        "dates, times, "
         f"timestamps, durations, decimals, bytes and categoricals of these. Convert it first, e.g. with .astype(str)."
     )
 
@@ -243,7 +246,7 @@ def default_dtype(container: str, arrow: Any) -> DType:
         return DType(container, arrow, arrow if container == "pyarrow" else None)
     if is_text(arrow):
         text = _PANDAS_TEXT if container == "pandas" else np.dtype(object)
-        return DType(container, arrow, text, str if text == object else None, "None")
+        return DType(container, arrow, text, str if text == np.dtype(object) else None, "None")
     t = pa.types
     if t.is_integer(arrow) or t.is_floating(arrow) or t.is_boolean(arrow):
         return DType(container, arrow, np.dtype(arrow.to_pandas_dtype()))
@@ -255,7 +258,7 @@ def default_dtype(container: str, arrow: Any) -> DType:
 
 
 def build(data: Any, dtype: DType, categories: Any = None) -> Any:
-    """Build the container's own column from dense Arrow cells; a categorical without categories takes those that occur."""
+    """Build the container's own column; a categorical whose categories are not given takes those that occur."""
     if dtype.cell is None and data.type != dtype.arrow:
         data = data.cast(dtype.arrow)
     if dtype.categories is not None:

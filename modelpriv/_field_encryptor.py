@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 
 __all__ = ["FieldEncryptor"]
 
+_ROWS_NAMED = 5
+
 
 class FieldEncryptor(KeyedColumnTransformer):
     """Encrypt the cells of columns, so that whoever has the key gets them back exactly.
 
-    Every cell becomes a token: text that names the key it was made under and holds the cell's value and type, encrypted
-    and authenticated by AES-SIV (RFC 5297) with a key of its own for each column's context.
+    Every cell becomes a token: text that names the key it was made under and holds the cell's value and type,
+    encrypted and authenticated by AES-SIV (RFC 5297) with a key of its own for each column's context.
 
     Parameters
     ----------
     mode : {"randomized", "deterministic"}, default="randomized"
-        "randomized" gives equal cells different tokens. "deterministic" gives equal cells of one context equal tokens, so
-        that tables still join, group and count on them.
+        "randomized" gives equal cells different tokens. "deterministic" gives equal cells of one context equal tokens,
+        so that tables still join, group and count on them.
     key : Keyring or str
         The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``.
     context : str or dict of str, optional
@@ -71,9 +73,9 @@ class FieldEncryptor(KeyedColumnTransformer):
     *Protects against* everyone without the key: a token does not open, and an altered one, or one from another column,
     context, mode, keyring or (bound) row is refused.
 
-    *Leaks* the length of a cell, unless `pad` is set, and which cells are null, unless ``null="protect"``. "deterministic"
-    also leaks which cells are equal, and so how often each occurs: where values are few or their frequencies are known,
-    they can be guessed. Column names stay.
+    *Leaks* the length of a cell, unless `pad` is set, and which cells are null, unless ``null="protect"``.
+    "deterministic" also leaks which cells are equal, and so how often each occurs: where values are few or their
+    frequencies are known, they can be guessed. Column names stay.
 
     *Does not* hide a column from someone who holds the key, nor say which of two valid tokens is the newer one.
 
@@ -178,7 +180,8 @@ class FieldEncryptor(KeyedColumnTransformer):
         found = logical_type(column.data.type)
         if found not in {state.logical, "null"} and state.logical != "null":
             raise InputError(
-                f"Column {column.name!r} held {state.logical} at fit and now holds {found} (dtype {column.dtype}). Convert it, or fit again."
+                f"Column {column.name!r} held {state.logical} at fit and now holds {found} (dtype {column.dtype}). "
+                "Convert it, or fit again."
             )
         return Built(self._seal(column.data, call, state.context, _bound(call)), column.dtype.as_text())
 
@@ -234,14 +237,16 @@ class FieldEncryptor(KeyedColumnTransformer):
         if names is None or not frame.named:
             if len(frame.names) != self.n_features_in_:
                 raise InputError(
-                    f"The table has {len(frame.names)} columns, but {type(self).__name__} was fitted on {self.n_features_in_}. Columns "
+                    f"The table has {len(frame.names)} columns, but {type(self).__name__} was fitted on "
+                    f"{self.n_features_in_}. Columns "
                     f"without names are matched by position: pass all of them."
                 )
             return dict(self._states)
         unknown = [name for name in frame.names if name not in names]
         if unknown:
             raise InputError(
-                f"Columns {unknown!r} are not among those that {type(self).__name__} was fitted on. Where a ColumnTransformer put a "
+                f"Columns {unknown!r} are not among those that {type(self).__name__} was fitted on. Where a "
+                "ColumnTransformer put a "
                 f"prefix before the names, give it verbose_feature_names_out=False."
             )
         by_name = {state.name: state for state in self._states.values()}
@@ -267,7 +272,7 @@ def _bound(call: KeyedCall) -> bytes | Any:
     parts: list[Any] = []
     for column in call.references.values():
         cells = plain_bytes(column.data).cast(large)
-        lengths = np.ascontiguousarray(pc.binary_length(cells).to_numpy(zero_copy_only=False), dtype=">u4")
+        lengths: Any = np.ascontiguousarray(pc.binary_length(cells).to_numpy(zero_copy_only=False), dtype=">u4")
         rows = pa.Array.from_buffers(pa.binary(4), len(cells), [None, pa.py_buffer(lengths)])
         parts += [pa.scalar(enc(str(column.name)), large), rows.cast(pa.binary()).cast(large), cells]
     return pc.binary_join_element_wise(*parts, pa.scalar(b"", large))
@@ -287,7 +292,6 @@ def _failures(verdict: Any, tokens: Any, call: KeyedCall, mode: str, what: str) 
     for kind, words in kinds.items():
         rows = np.flatnonzero(verdict == kind)
         if len(rows):
-            parts.append(
-                f"{len(rows)} {words} (row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows[:5]))}{', ...' if len(rows) > 5 else ''})"
-            )  # noqa: PLR2004 - a few rows are enough
+            first = ", ".join(map(str, rows[:_ROWS_NAMED])) + (", ..." if len(rows) > _ROWS_NAMED else "")
+            parts.append(f"{len(rows)} {words} (row{'s' if len(rows) > 1 else ''} {first})")
     return f"{what}: {np.count_nonzero(verdict)} of {len(tokens)} cells do not open: {'; '.join(parts)}."

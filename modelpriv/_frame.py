@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,7 @@ class Frame:
         self.names = list(names)
         self.n_rows = n_rows
         self.named = named  # False: the columns have positions only
-        seen: set[Any] = set()
-        twice = {name for name in self.names if name in seen or seen.add(name)}
+        twice = {name for name, count in Counter(self.names).items() if count > 1}
         if twice:
             raise InputError(
                 f"Column names must be unique, but these occur more than once: {sorted(map(repr, twice))}. Rename them."
@@ -173,24 +173,27 @@ def open_frame(X: Any) -> Frame:
         raise InputTypeError(f"A numpy {type(X).__name__} is not supported. Pass a numpy array, with np.asarray.")
     known = nw.dependencies
     if known.is_pandas_dataframe(X):
-        return _filled(_Pandas(X, X.columns, len(X)))
+        return _filled(_Pandas(X, list(X.columns), len(X)))
     if known.is_polars_dataframe(X):
         return _filled(_Polars(X, X.columns, X.height))
     if known.is_pyarrow_table(X):
         return _filled(_Arrow(X, X.column_names, X.num_rows))
     if known.is_into_lazyframe(X) or known.is_dask_dataframe(X):
         raise InputTypeError(
-            f"A lazy frame ({type(X).__module__.split('.')[0]} {type(X).__name__}) is not computed here. Collect it first, or map "
+            f"A lazy frame ({type(X).__module__.split('.')[0]} {type(X).__name__}) is not computed here. Collect it "
+            "first, or map "
             f"`transform` over its partitions (dask: map_partitions, polars: map_batches, Spark: mapInArrow)."
         )
     if known.is_into_series(X):
         raise InputError(
-            f"Expected a table with rows and columns, got a {type(X).__name__}. Reshape your data: pass a frame of one column "
+            f"Expected a table with rows and columns, got a {type(X).__name__}. Reshape your data: pass a frame of "
+            "one column "
             f"(pandas: series.to_frame())."
         )
     if known.is_into_dataframe(X):
         raise InputTypeError(
-            f"A {type(X).__module__.split('.')[0]} frame is not supported. Pass pandas, polars, pyarrow, numpy or lists."
+            f"A {type(X).__module__.split('.')[0]} frame is not supported. Pass pandas, polars, pyarrow, numpy or "
+            "lists."
         )
     return _filled(_open_array(X))
 
@@ -199,7 +202,8 @@ def _open_array(X: Any) -> Frame:
     """Open a numpy array, a list of rows, or anything that says how it becomes an array."""
     if isinstance(X, (str, bytes, dict, set)) or X is None or callable(X):
         raise InputTypeError(
-            f"Expected a table, got {type(X).__name__}. Pass a pandas, polars or pyarrow table, a numpy array or a list of rows."
+            f"Expected a table, got {type(X).__name__}. Pass a pandas, polars or pyarrow table, a numpy array or a "
+            "list of rows."
         )
     try:
         array = X if isinstance(X, np.ndarray) else _rows_to_array(X)
@@ -208,7 +212,8 @@ def _open_array(X: Any) -> Frame:
     else:
         if array.ndim != 2:  # noqa: PLR2004 - a table
             raise InputError(
-                f"Expected 2D array, got {array.ndim}D array instead. Reshape your data either using array.reshape(-1, 1) if your data "
+                f"Expected 2D array, got {array.ndim}D array instead. Reshape your data either using "
+                "array.reshape(-1, 1) if your data "
                 f"has a single feature or array.reshape(1, -1) if it contains a single sample."
             )
         if array.dtype.kind == "c":

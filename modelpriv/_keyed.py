@@ -77,6 +77,7 @@ def context_of(name: Any, context: Any) -> str:
     text = context.get(name, name) if isinstance(context, dict) else context or name
     if not isinstance(text, str) or not text:
         raise ParameterError(
-            f"Column {name!r} has no text name, so it needs a context: pass context='table.column' (one column), or a dict such as {{{name!r}: 'table.column'}}."
+            f"Column {name!r} has no text name, so it needs a context: pass context='table.column' (one column), or "
+            f"a dict such as {{{name!r}: 'table.column'}}."
         )
     return text

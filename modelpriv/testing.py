@@ -41,8 +41,8 @@ def check_privacy_transformer(transformer: Any) -> None:
     Parameters
     ----------
     transformer : estimator
-        A column transformer with the parameter `columns`. It is cloned, never fitted itself; its `columns`, and where it
-        has one its `context`, are set to those of the checks' own table. It has to take text.
+        A column transformer with the parameter `columns`. It is cloned, never fitted itself; its `columns`, and where
+        it has one its `context`, are set to those of the checks' own table. It has to take text.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def check_privacy_transformer(transformer: Any) -> None:
 
 
 def people(container: str) -> Any:
-    """Return the checks' table: a row's number, a column with secrets and nulls, a duplicated index where there is one."""
+    """Return the checks' table: a row's number, secrets with a null, amounts; pandas has a duplicated index."""
     names = [f"{CANARY} {word}" for word in ("Ada Lovelace", "Grace Hopper", "Ada Lovelace", "Łukasz Żak", "李小龙")]
     cells = {"row": list(range(_ROWS)), "secret": [*names, None], "amount": [1.5, -0.0, 2.5, 1e300, 0.1, 7.0]}
     return _build(container, cells)
@@ -88,7 +88,7 @@ def check_nothing_leaves_untouched(transformer: Any, container: str) -> None:
 
 
 def check_rest_comes_back(transformer: Any, container: str) -> None:
-    """Container, names, index, order, nulls and all other columns come back as they were, and the input is untouched."""
+    """Keep container, names, index, order, nulls and all other columns as they were, and the input untouched."""
     table = people(container)
     kept = copy.deepcopy(table)
     for result in (transformer.fit_transform(table), transformer.transform(table)):
@@ -197,7 +197,7 @@ def _prepared(transformer: Any) -> Any:
     return own
 
 
-def _build(container: str, cells: dict[str, list[Any]]) -> Any:
+def _build(container: str, cells: dict[str, Any]) -> Any:
     if container == "pandas":
         return pd.DataFrame(cells, index=[3, 3, 1, 2, 5, 4][: len(cells["row"])])
     if container == "polars":
@@ -213,7 +213,7 @@ def _build(container: str, cells: dict[str, list[Any]]) -> Any:
 def _bad_tables(container: str) -> Iterator[tuple[str, Any, str]]:
     """Yield tables that must be refused: what is wrong, the table, a word that the error must hold."""
     secrets = [f"{CANARY} {number}" for number in range(_ROWS)]
-    rest = {"row": list(range(_ROWS)), "secret": secrets, "amount": [0.5] * _ROWS}
+    rest: dict[str, Any] = {"row": list(range(_ROWS)), "secret": secrets, "amount": [0.5] * _ROWS}
     if container in {"numpy", "list"}:
         mixed = _build(container, rest | {"secret": [*secrets[:-1], 7]})
         yield "a column of mixed types", mixed, "1"

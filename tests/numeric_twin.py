@@ -22,7 +22,7 @@ def _as_text(X):
 
 
 def _text(cell):
-    return None if cell is None or cell != cell else str(cell)
+    return None if pd.isna(cell) else str(cell)
 
 
 def _numbers(table, of):
