@@ -1,0 +1,425 @@
+"""FieldEncryptor: what opens, what does not, what joins, and what is never seen."""
+
+import base64
+import copy
+import itertools
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from numeric_twin import sklearn_checks
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+
+from modelpriv import FieldEncryptor, Keyring
+from modelpriv.errors import DecryptionError, InputError, KeyUnavailableError, ParameterError, ParameterTypeError
+from modelpriv.keys.derivation import context_key, enc, working_key
+from modelpriv.testing import check_privacy_transformer
+
+KEYS = Keyring.generate()
+MODES = ["randomized", "deterministic"]
+
+
+@pytest.fixture
+def people():
+    return pd.DataFrame({"id": [7, 8, 9], "email": ["ada@example.org", None, "grace@example.org"], "age": [36, 85, 41]})
+
+
+@sklearn_checks(FieldEncryptor, mode="deterministic", key=KEYS, context="x")
+def test_scikit_learn_checks_deterministic(estimator, check):
+    """Every check of scikit-learn's passes in deterministic mode."""
+    check(estimator)
+
+
+@sklearn_checks(FieldEncryptor, key=KEYS, context="x")
+def test_scikit_learn_checks_randomized(estimator, check):
+    """Every check of scikit-learn's passes in randomized mode, on what the tokens open to."""
+    check(estimator)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("more", [{}, {"pad": 32}, {"bind": [0]}], ids=str)
+def test_contract(mode, more):
+    """The contract of a privacy transformer holds in every mode, on every kind of table."""
+    check_privacy_transformer(FieldEncryptor(mode, key=KEYS, **more))
+
+
+def test_token_is_the_documented_one(people):
+    """A token opens with nothing but `cryptography`, by the documented format."""
+    token = FieldEncryptor("deterministic", key=KEYS, columns=["email"]).fit_transform(people)["email"][0]
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    (secret,) = KEYS._keys.values()
+    key = working_key(context_key(secret, "email"), "siv-deterministic", 64)
+    assert raw[1:5].hex() == KEYS.primary
+    assert AESSIV(key).decrypt(raw[5:], [raw[:5], b"email", b""]) == b"\x01ada@example.org"
+
+
+def test_bound_token_is_the_documented_one(people):
+    """A bound, randomized, padded token has the bind cells and the nonce as associated data, in that order."""
+    step = FieldEncryptor(key=KEYS, columns=["email"], bind=["id", "age"], pad=16)
+    token = step.fit_transform(people)["email"][0]
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    (secret,) = KEYS._keys.values()
+    key = working_key(context_key(secret, "email"), "siv-randomized", 64)
+    bound = enc("id", b"\x02" + (7).to_bytes(8, "big"), "age", b"\x02" + (36).to_bytes(8, "big"))
+    plain = AESSIV(key).decrypt(raw[21:], [raw[:5], b"email", bound, raw[5:21]])
+    assert plain == b"\x01ada@example.org\x80" + bytes(15)
+
+
+def test_randomized_hides_equality(people):
+    """Equal cells have different tokens in randomized mode, and every call gives new ones."""
+    table = pd.DataFrame({"email": ["a@example.org"] * 50})
+    step = FieldEncryptor(key=KEYS)
+    assert len(set(step.fit_transform(table)["email"]) | set(step.transform(table)["email"])) == 100
+
+
+def test_deterministic_tokens_join(people):
+    """Two tables that share key, context and mode join on their tokens as they did on their values."""
+    visits = pd.DataFrame({"id": [9, 7, 7, 1], "day": list("abcd")})
+    one = FieldEncryptor("deterministic", columns=["id"], key=KEYS).fit_transform(people)
+    two = FieldEncryptor("deterministic", columns=["id"], key=KEYS).fit_transform(pl.from_pandas(visits)).to_pandas()
+    joined = one.merge(two, on="id")[["age", "day"]].sort_values("day").to_numpy().tolist()
+    assert joined == people.merge(visits, on="id")[["age", "day"]].sort_values("day").to_numpy().tolist()
+
+
+def test_integers_join_whatever_their_width():
+    """An int32 joins an int64 on tokens, and a 5 does not join a "5"."""
+    step = FieldEncryptor("deterministic", key=KEYS)
+    tokens = [
+        step.fit_transform(pd.DataFrame({"id": pd.Series([5], dtype=dtype)}))["id"][0]
+        for dtype in ("int8", "int32", "int64", "uint64", "Int16", "object", "str")
+    ]
+    assert len(set(tokens[:-1])) == 1
+    assert tokens[-1] != tokens[0]
+
+
+def test_contexts_keep_apart(people):
+    """Columns of different contexts share no token, and a dict gives each its own."""
+    table = pd.DataFrame({"a": ["x"], "b": ["x"], "c": ["x"]})
+    row = FieldEncryptor("deterministic", key=KEYS, context={"a": "people.a", "c": "people.a"}).fit_transform(table)
+    assert row["a"][0] == row["c"][0] != row["b"][0]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_but_its_own_place_opens_a_token(mode, people):
+    """A token moved to another column, context, mode or keyring, or another pad, does not open."""
+    token = FieldEncryptor(mode, key=KEYS, columns=["email"]).fit_transform(people)[["email"]]
+    other = {"randomized": "deterministic", "deterministic": "randomized"}[mode]
+    elsewhere = [
+        FieldEncryptor(mode, key=KEYS, context="other"),
+        FieldEncryptor(other, key=KEYS),
+        FieldEncryptor(mode, key=Keyring.generate()),
+        FieldEncryptor(mode, key=KEYS, pad=16),
+        FieldEncryptor(mode, key=KEYS, columns=["email"], bind=["n"]),
+    ]
+    for step in elsewhere:
+        with pytest.raises(DecryptionError, match="column 'email': 2 of 3 cells do not open"):
+            step.inverse_transform(token.assign(n=[1, 2, 3]) if step.bind else token)
+    with pytest.raises(DecryptionError, match="column 'phone'"):
+        FieldEncryptor(mode, key=KEYS).inverse_transform(token.rename(columns={"email": "phone"}))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_bound_token_opens_in_its_row_only(mode, people):
+    """A token that is bound to a row's id does not open in another row, under another name, or without the id."""
+    step = FieldEncryptor(mode, key=KEYS, columns=["email"], bind=["id"])
+    tokens = step.fit_transform(people)
+    assert step.inverse_transform(tokens).equals(people)
+    moved = tokens.assign(email=tokens["email"].iloc[::-1].to_numpy())
+    with pytest.raises(DecryptionError, match="2 of 3 cells do not open"):
+        step.inverse_transform(moved)
+    with pytest.raises(ParameterError, match="'id'"):
+        step.inverse_transform(tokens[["email"]])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_changed_character_opens(mode):
+    """A token with any one character changed, dropped or doubled anywhere never opens."""
+    token = FieldEncryptor(mode, key=KEYS).fit_transform(pd.DataFrame({"a": ["secret"]}))["a"][0]
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    altered = [
+        token[:i] + letter + token[i + 1 :]
+        for i, letter in itertools.product(range(len(token)), letters)
+        if letter != token[i]
+    ]
+    altered += [token[:i] for i in range(len(token))] + [
+        token[:i] + token[i:][:1] + token[i:] for i in range(len(token))
+    ]
+    altered += [token + "=", token + " ", " " + token, token + "\n", token + "A", "", "secret", "é" * 40]
+    altered = [text for text in altered if text != token]
+    step = FieldEncryptor(mode, key=KEYS, on_error="null")
+    opened = step.inverse_transform(pd.DataFrame({"a": [*altered, token]}))["a"]
+    assert opened.isna().tolist() == [True] * len(altered) + [False]
+
+
+def test_errors_count_and_place_failures(people):
+    """The error counts the bad cells by kind and names column and first rows, and holds no cell."""
+    tokens = FieldEncryptor(key=KEYS).fit_transform(pd.DataFrame({"a": ["x"] * 12}))
+    strange = FieldEncryptor(key=Keyring.generate()).fit_transform(pd.DataFrame({"a": ["x"]}))["a"][0]
+    cells = tokens["a"].tolist()
+    cells[1:8] = ["in clear"] * 7
+    cells[9] = strange
+    cells[10] = cells[10][:-2] + ("A" if cells[10][-2] != "A" else "B") + cells[10][-1]
+    with pytest.raises(DecryptionError) as caught:
+        FieldEncryptor(key=KEYS).inverse_transform(pd.DataFrame({"a": cells}))
+    message = str(caught.value)
+    assert "column 'a': 9 of 12 cells do not open: 7 not a token, or cut (rows 1, 2, 3, 4, 5, ...)" in message
+    assert f"it holds {KEYS.primary}" in message
+    assert "(row 9)" in message
+    assert "(row 10)" in message
+    assert "in clear" not in message
+    assert caught.value.__cause__ is None
+
+
+def test_failing_integers_become_nulls():
+    """With on_error="null" a column of integers keeps those that open and takes a nullable dtype."""
+    step = FieldEncryptor(key=KEYS, on_error="null")
+    tokens = step.fit_transform(pd.DataFrame({"n": [1, 2, 3]}))
+    tokens.loc[1, "n"] = "?"
+    opened = step.inverse_transform(tokens)["n"]
+    assert opened.tolist() == [1, pd.NA, 3]
+    assert opened.dtype == "Int64"
+
+
+def test_protected_nulls_show_neither_in_place_nor_length(people):
+    """With null="protect" a null is a token as long as any other, and comes back as a null."""
+    step = FieldEncryptor(key=KEYS, columns=["email"], null="protect", pad=32)
+    tokens = step.fit_transform(people)
+    assert len(set(tokens["email"].str.len())) == 1
+    assert step.inverse_transform(tokens).equals(people)
+
+
+@pytest.mark.parametrize("pad", [1, 7, 16, 64])
+def test_padding_hides_lengths(pad):
+    """Tokens of cells of up to pad - 2 bytes are of one length, and open exactly, whatever bytes the cells end with."""
+    cells = ["", "\x80", "\x00", "\x80\x00\x00", "a" * max(pad - 2, 0)]
+    step = FieldEncryptor("deterministic", key=KEYS, pad=pad)
+    tokens = step.fit_transform(pd.DataFrame({"a": cells}))
+    assert step.inverse_transform(tokens)["a"].tolist() == cells
+    lengths = {len(token) for token, cell in zip(tokens["a"], cells, strict=True) if len(cell.encode()) <= pad - 2}
+    assert len(lengths) <= 1
+
+
+def test_whole_table_is_given_back_by_a_plain_pipeline(people):
+    """A pipeline that encrypts columns bound to an id, and then the id, gives the whole table back."""
+    pipeline = make_pipeline(
+        FieldEncryptor(columns=["email", "age"], bind=["id"], key=KEYS),
+        FieldEncryptor("deterministic", columns=["id"], key=KEYS),
+    )
+    released = pipeline.fit_transform(people)
+    assert not set(released["id"]) & {7, 8, 9}
+    assert pipeline.inverse_transform(released).equals(people)
+
+
+def test_column_transformer_output_is_opened_by_name(people):
+    """What a ColumnTransformer released is opened by name, in any order and any subset of columns."""
+    step = FieldEncryptor(key=KEYS)
+    protect = make_column_transformer(
+        (step, ["email", "age"]), remainder="passthrough", verbose_feature_names_out=False
+    )
+    released = protect.set_output(transform="pandas").fit_transform(people)
+    fitted = protect.named_transformers_["fieldencryptor"]
+    assert fitted.inverse_transform(released[["age", "email"]]).equals(people[["age", "email"]])
+    assert fitted.inverse_transform(released[["age"]]).equals(people[["age"]])
+
+
+def test_prefixed_names_are_refused_with_a_hint(people):
+    """Names that a ColumnTransformer put a prefix on are refused, and the error says how to leave it out."""
+    step = FieldEncryptor(key=KEYS).fit(people[["email"]])
+    with pytest.raises(InputError, match="verbose_feature_names_out=False"):
+        step.inverse_transform(step.transform(people[["email"]]).add_prefix("fieldencryptor__"))
+
+
+def test_tokens_open_without_the_fitted_object(tmp_path, people):
+    """A Parquet file of tokens needs the key and nothing else, in another process too."""
+    FieldEncryptor(key=KEYS, columns=["email", "age"]).fit_transform(people).to_parquet(tmp_path / "people.parquet")
+    program = (
+        "import pandas as pd; from modelpriv import FieldEncryptor\n"
+        f"table = pd.read_parquet({str(tmp_path / 'people.parquet')!r})\n"
+        "step = FieldEncryptor(columns=['age', 'email'], key='env:MODELPRIV_TEST_KEYS')\n"
+        "print(step.inverse_transform(table).to_json(orient='split'))"
+    )
+    environment = {"MODELPRIV_TEST_KEYS": KEYS.export_secret(), "PATH": ""}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == people.to_json(orient="split")
+
+
+def test_fit_pins_the_key(people):
+    """After a rotation a fitted object goes on with the key it pinned, and a new fit moves to the new one."""
+    step = FieldEncryptor("deterministic", key=KEYS, columns=["id"]).fit(people)
+    before = step.transform(people)["id"][0]
+    newer = KEYS.rotate()
+    step.set_params(key=newer)
+    assert step.key_id_ == KEYS.primary
+    assert step.transform(people)["id"][0] == before
+    assert step.inverse_transform(step.transform(people)).equals(people)
+    assert step.fit(people).key_id_ == newer.primary
+    assert step.transform(people)["id"][0] != before
+
+
+def test_retired_key_is_named(people):
+    """A fitted object whose key was retired says which key id it wants and which there are."""
+    newer = KEYS.rotate()
+    step = FieldEncryptor(key=KEYS, columns=["id"]).fit(people)
+    tokens = step.transform(people)
+    step.set_params(key=newer.retire(KEYS.primary))
+    with pytest.raises(KeyUnavailableError, match=KEYS.primary):
+        step.transform(people)
+    with pytest.raises(DecryptionError, match=newer.primary):
+        step.inverse_transform(tokens)
+
+
+def test_a_pickle_is_locked_in_another_process(people):
+    """Unpickled where the key is not, a fitted object says which key id it wants; with the key it opens its tokens."""
+    step = FieldEncryptor(key=KEYS, columns=["email"]).fit(people)
+    program = (
+        "import os, pickle, sys; import pandas as pd; from modelpriv import Keyring\n"
+        "step, tokens = pickle.load(sys.stdin.buffer)\n"
+        "try: step.inverse_transform(tokens)\n"
+        "except ValueError as error: print(error)\n"
+        "step.set_params(key=Keyring.from_secret(os.environ['SECRET']))\n"
+        "print(step.inverse_transform(tokens).to_json())"
+    )
+    data = pickle.dumps((step, step.transform(people)))
+    environment = {"SECRET": KEYS.export_secret(), "PATH": ""}
+    run = subprocess.run([sys.executable, "-c", program], input=data, env=environment, capture_output=True, check=True)
+    refusal, opened = run.stdout.decode().splitlines()
+    assert KEYS.primary in refusal
+    assert opened == people.to_json()
+
+
+def test_fitted_objects_hold_no_value():
+    """Neither cells nor categories stand in a fitted object, however it is written or printed."""
+    table = pd.DataFrame({"a": pd.Categorical(["cAnArY one", "cAnArY two"], categories=["cAnArY two", "cAnArY one"])})
+    for mode in MODES:
+        step = FieldEncryptor(mode, key=KEYS).fit(table)
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            assert b"cAnArY" not in pickle.dumps(step, protocol)
+        assert "cAnArY" not in repr(vars(step))
+        tokens = copy.deepcopy(step).transform(table)
+        pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(step)).inverse_transform(tokens), table)
+
+
+def test_transform_takes_any_width_of_the_fitted_type():
+    """A column may come in another width or dtype of the type that was fitted, and goes back to the fitted dtype."""
+    step = FieldEncryptor("deterministic", key=KEYS).fit(pd.DataFrame({"n": pd.Series([1], dtype="int16")}))
+    tokens = step.transform(pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}))
+    assert step.inverse_transform(tokens[:1])["n"].dtype == "int16"
+    with pytest.raises(InputError, match="held int at fit and now holds text"):
+        step.transform(pd.DataFrame({"n": ["1"]}))
+
+
+def test_too_large_a_value_is_not_cut():
+    """A value that the fitted dtype cannot hold is refused, not cut, and not shown."""
+    step = FieldEncryptor(key=KEYS).fit(pd.DataFrame({"n": pd.Series([1], dtype="int8")}))
+    tokens = step.transform(pd.DataFrame({"n": [123456]}))
+    with pytest.raises(InputError, match="does not fit int8") as caught:
+        step.inverse_transform(tokens)
+    assert "123456" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "words"),
+    [
+        ({"key": None}, ParameterError, "key"),
+        ({"key": 5}, ParameterTypeError, "key"),
+        ({"mode": "ecb"}, ParameterError, "mode must be one of 'randomized', 'deterministic'"),
+        ({"null": "drop"}, ParameterError, "null must be one of"),
+        ({"on_error": "ignore"}, ParameterError, "on_error must be one of"),
+        ({"null": "protect"}, ParameterError, "needs pad="),
+        ({"pad": 0}, ParameterError, "pad must be at least 1"),
+        ({"pad": 1.5}, ParameterTypeError, "pad must be None or a number of bytes, got float"),
+        ({"pad": True}, ParameterTypeError, "got bool"),
+        ({"context": ""}, ParameterError, "must not be empty"),
+        ({"context": 5}, ParameterTypeError, "context must be"),
+        ({"context": {"email": 5}}, ParameterTypeError, "'email'"),
+        ({"columns": []}, ParameterError, "names no column"),
+        ({"columns": "email"}, ParameterTypeError, "columns=\\[...\\]"),
+        ({"columns": ["emial"]}, ParameterError, "'emial'"),
+        ({"columns": ["email", 1]}, ParameterError, "twice"),
+        ({"bind": "id"}, ParameterTypeError, "bind must be a list"),
+        ({"bind": ["id"]}, ParameterError, "columns=None declares every column"),
+        ({"bind": ["id"], "columns": ["id"]}, ParameterError, "'id' is protected and referred to"),
+        ({"bind": ["no"], "columns": ["id"]}, ParameterError, "'no'"),
+    ],
+    ids=str,
+)
+def test_parameters_are_refused_in_fit(parameters, error, words, people):
+    """A parameter without meaning is refused in `fit`, by name, with what is allowed; never in the constructor."""
+    step = FieldEncryptor(**({"key": KEYS} | parameters))
+    with pytest.raises(error, match=words):
+        step.fit(people)
+
+
+def test_null_in_a_bound_column_is_refused(people):
+    """A null in a column that cells are bound to is refused, with its row."""
+    step = FieldEncryptor(key=KEYS, columns=["age"], bind=["email"])
+    with pytest.raises(InputError, match="'email' is referred to and has a null in row 1"):
+        step.fit(people)
+
+
+def test_raise_refuses_nulls(people):
+    """With null="raise" a null is refused, with column, count and first row."""
+    with pytest.raises(InputError, match="'email' has 1 nulls, the first in row 1"):
+        FieldEncryptor(key=KEYS, null="raise").fit(people)
+
+
+def test_failed_fit_leaves_the_last_one(people):
+    """A fit that fails leaves the object as the last fit left it."""
+    step = FieldEncryptor(key=KEYS, columns=["email"]).fit(people)
+    tokens = step.transform(people)
+    with pytest.raises(InputError):
+        step.fit(people.assign(email=pd.Series([1, "a", None], dtype=object)))
+    assert step.inverse_transform(tokens).equals(people)
+
+
+def test_columns_may_be_found_by_a_callable(people):
+    """A callable chooses the columns, as in a ColumnTransformer."""
+    step = FieldEncryptor(key=KEYS, columns=lambda table: [name for name in table if name != "id"])
+    released = step.fit_transform(people)
+    assert released["id"].equals(people["id"])
+    assert step.inverse_transform(released).equals(people)
+
+
+def test_unnamed_columns_need_a_context():
+    """A numpy column has no name, so it is refused until it has a context, and then comes back in its dtype."""
+    table = np.array([[1, 2], [3, 4]], dtype="int32")
+    with pytest.raises(ParameterError, match="needs a context"):
+        FieldEncryptor(key=KEYS).fit(table)
+    step = FieldEncryptor(key=KEYS, context={0: "t.a", 1: "t.b"})
+    opened = step.inverse_transform(step.fit_transform(table))
+    assert opened.dtype == "int32"
+    assert opened.tolist() == table.tolist()
+
+
+def test_another_container_gets_the_values_back(people):
+    """Tokens that were made from pandas open in a polars or pyarrow table, to that container's own dtypes."""
+    step = FieldEncryptor(key=KEYS).fit(people)
+    tokens = step.transform(people)
+    assert step.inverse_transform(pl.from_pandas(tokens)).equals(pl.from_pandas(people))
+    opened = step.inverse_transform(pa.table({name: tokens[name].tolist() for name in tokens}, schema=None))
+    assert opened.to_pylist() == [
+        {key: value for key, value in row.items()} for row in pl.from_pandas(people).to_dicts()
+    ]
+
+
+def test_opening_what_was_never_encrypted_is_refused(people):
+    """A column that is no text cannot hold tokens, and the error says so by dtype."""
+    step = FieldEncryptor(key=KEYS).fit(people)
+    with pytest.raises(DecryptionError, match="'age' has dtype int64, but tokens are text"):
+        step.inverse_transform(people.assign(email=None))
+
+
+def test_a_clone_is_unfitted_and_shares_the_key(people):
+    """A clone has the same keyring, and nothing that was fitted."""
+    step = FieldEncryptor(key=KEYS).fit(people)
+    other = clone(step)
+    assert other.key is KEYS
+    assert not hasattr(other, "key_id_")
