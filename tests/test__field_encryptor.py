@@ -404,17 +404,15 @@ def test_another_container_gets_the_values_back(people):
     step = FieldEncryptor(key=KEYS).fit(people)
     tokens = step.transform(people)
     assert step.inverse_transform(pl.from_pandas(tokens)).equals(pl.from_pandas(people))
-    opened = step.inverse_transform(pa.table({name: tokens[name].tolist() for name in tokens}, schema=None))
-    assert opened.to_pylist() == [
-        {key: value for key, value in row.items()} for row in pl.from_pandas(people).to_dicts()
-    ]
+    opened = step.inverse_transform(pa.Table.from_pandas(tokens))
+    assert opened.to_pylist() == pl.from_pandas(people).to_dicts()
 
 
 def test_opening_what_was_never_encrypted_is_refused(people):
     """A column that is no text cannot hold tokens, and the error says so by dtype."""
     step = FieldEncryptor(key=KEYS).fit(people)
     with pytest.raises(DecryptionError, match="'age' has dtype int64, but tokens are text"):
-        step.inverse_transform(people.assign(email=None))
+        step.inverse_transform(people[["age"]])
 
 
 def test_a_clone_is_unfitted_and_shares_the_key(people):
