@@ -130,11 +130,11 @@ def _parse(content: bytes, kind: str, name: str) -> tuple[dict[str, Any], bytes]
     except ValueError:
         canonical = False
     if not canonical or head.get("format") != _format(kind):
-        raise SealedFileError(f"{name} is not a {kind} file, or it was cut or altered.")
+        raise SealedFileError(f"{name} is no {kind} file, or it was cut or altered.")
     version = head.get("version")
-    if type(version) is int and version > _FORMAT_VERSION:
+    if type(version) is int and version != _FORMAT_VERSION:
         raise SealedFileError(
-            f"{name} has format version {version}, and this modelpriv reads up to {_FORMAT_VERSION}: upgrade modelpriv."
+            f"{name} has format version {version}, and this modelpriv reads {_FORMAT_VERSION}: upgrade modelpriv."
         )
     try:
         return head, _check(head)
@@ -144,7 +144,7 @@ def _parse(content: bytes, kind: str, name: str) -> tuple[dict[str, Any], bytes]
 
 def _check(head: dict[str, Any]) -> bytes:
     """Check the fields of the file, and take the sealed secret out of them."""
-    if head.keys() != _FIELDS or head["version"] != _FORMAT_VERSION or not isinstance(head["public"], dict):
+    if head.keys() != _FIELDS or type(head["version"]) is not int or not isinstance(head["public"], dict):
         raise SealedFileError("its fields are not those of such a file.")
     if not isinstance(head["provider"], dict) or head["provider"].get("type") != passphrases.TYPE:
         raise SealedFileError("the provider that wraps its key is not known here.")

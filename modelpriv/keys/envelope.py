@@ -1,5 +1,6 @@
 """The envelope: stanzas that each wrap one 32-byte data key in another way, so that any of them opens it."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ MOST_STANZAS = 64
 _MOST_PASSPHRASES = 8  # each may cost a second and 256 MiB to try
 
 _KEYRING, _PASSPHRASE = "keyring", passphrases.TYPE
+_KEY_ID = re.compile("[0-9a-f]{8}")
 _WRAP_KEY = 64
 _FIELDS = {"wrapped": 16 + KEY_LENGTH}
 
@@ -141,7 +143,7 @@ def check(stanzas: object) -> None:
             "the file is damaged or hostile."
         )
     for stanza in _of_type(stanzas, _KEYRING):
-        if not isinstance(stanza.get("key_id"), str):
+        if not isinstance(stanza.get("key_id"), str) or not _KEY_ID.fullmatch(stanza["key_id"]):
             raise SealedFileError("the field 'key_id' is missing or damaged.")
         read_fields(stanza, _FIELDS)
     for stanza in _of_type(stanzas, _PASSPHRASE):
