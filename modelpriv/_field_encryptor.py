@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from modelpriv._base import check_choice
-from modelpriv._cells import NULL, decode, encode, logical_type, plain_bytes
-from modelpriv._dtypes import DType, default_dtype, is_text
+from modelpriv._cells import logical_type
+from modelpriv._dtypes import DType, default_dtype
 from modelpriv._frame import Built, Column, Frame, open_frame
-from modelpriv._keyed import KeyedCall, KeyedColumnTransformer
-from modelpriv.errors import DecryptionError, InputError, ParameterError, ParameterTypeError
-from modelpriv.kernels import token
-from modelpriv.keys.derivation import enc
+from modelpriv._keyed import KeyedCall, KeyedColumnTransformer, context_of
+from modelpriv._tokens import Tokens, bound_to
+from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["FieldEncryptor"]
-
-_ROWS_NAMED = 5
 
 
 class FieldEncryptor(KeyedColumnTransformer):
@@ -148,6 +141,110 @@ class FieldEncryptor(KeyedColumnTransformer):
         call = self._begin(frame, self._read_references(frame), fitting=not hasattr(self, "key_id_"))
         return frame.replaced({p: self._restore(frame.column(p), state, call) for p, state in states.items()})
 
+    def needs_rewrap(self, X: Any) -> bool:
+        """Tell whether a table of tokens holds any that were made under an older key than the keyring's primary.
+
+        Parameters
+        ----------
+        X : table
+            Tokens, as `inverse_transform` takes them.
+
+        Returns
+        -------
+        bool
+            Whether `rewrap` would change a token.
+        """
+        self._check()
+        frame = open_frame(X)
+        keys = self._keyring()
+        return any(
+            Tokens(keys, self.mode, "", self.pad).stale(frame.column(position), key_id=keys.primary)
+            for position in self._states_to_open(frame)
+        )
+
+    def rewrap(self, X: Any) -> Any:
+        """Move a table of tokens to the keyring's primary key; the cells leave the call as tokens only.
+
+        A fitted object moves with it: later calls of `transform` protect under the primary key.
+
+        Parameters
+        ----------
+        X : table
+            Tokens, as `inverse_transform` takes them, with the columns that they are bound to.
+
+        Returns
+        -------
+        table of the same kind as `X`
+            The same cells under the primary key. Columns that are not encrypted pass through.
+
+        Raises
+        ------
+        DecryptionError
+            Cells do not open. Nothing is moved then, whatever `on_error` says.
+        """
+        self._check()
+        frame = open_frame(X)
+        states = self._states_to_open(frame)
+        call = self._begin(frame, self._read_references(frame), fitting=True)
+        built = {}
+        for position, state in states.items():
+            column = frame.column(position)
+            tokens = self._tokens(state.context if state else call.context_of(column), call)
+            built[position] = Built(tokens.reseal(column, _bound(call), key_id=call.key_id), column.dtype.as_text())
+        result = frame.replaced(built)
+        if hasattr(self, "_states"):
+            self._states = {position: self._rewrapped(state, call) for position, state in self._states.items()}
+            self._finish_fit(call)
+        return result
+
+    def tokens_for(self, values: Any, *, column: Any) -> list[str]:
+        """Return the tokens that values have in a column, under every key of the ring, to search for them.
+
+        Parameters
+        ----------
+        values : list, Series or array, shape (n_values,)
+            Values of the column's type.
+        column : str or int
+            The column.
+
+        Returns
+        -------
+        list of str, length n_values times the number of keys
+            For ``table[column].isin(...)``: tokens made before a rotation are found too.
+
+        Raises
+        ------
+        ParameterError
+            The tokens are randomized or bound, so that equal values have different ones.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from modelpriv import FieldEncryptor, Keyring
+        >>> step = FieldEncryptor("deterministic", key=Keyring.generate())
+        >>> released = step.fit_transform(pd.DataFrame({"city": ["Oslo", "Bergen", "Oslo"]}))
+        >>> int(released["city"].isin(step.tokens_for(["Oslo"], column="city")).sum())
+        2
+        """
+        self._check()
+        if self.mode != "deterministic" or self.bind:
+            raise ParameterError(
+                "tokens_for needs mode='deterministic' and no bind=: otherwise a value has another token in every row."
+            )
+        cells = values.to_list() if hasattr(values, "to_list") else getattr(values, "tolist", lambda: list(values))()
+        wanted = open_frame([[cell] for cell in cells]).column(0) if cells else None
+        if wanted is None:
+            return []
+        state = next((s for s in getattr(self, "_states", {}).values() if s.name == column), None)
+        if hasattr(self, "_states") and state is None:
+            raise ParameterError(f"column names {column!r}, which {type(self).__name__} was not fitted to encrypt.")
+        if state is not None and logical_type(wanted.data.type) != state.logical:
+            found = logical_type(wanted.data.type)
+            raise InputError(f"Column {column!r} holds {state.logical}, so no value of type {found} is in it.")
+        keys = self._keyring()
+        tokens = Tokens(keys, self.mode, state.context if state else context_of(column, self.context), self.pad)
+        return [text for key_id in keys.key_ids for text in tokens.seal(wanted.data, b"", key_id=key_id).to_pylist()]
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.mode == "randomized"
@@ -170,64 +267,43 @@ class FieldEncryptor(KeyedColumnTransformer):
         return list(self.bind or ())
 
     def _fit_column(self, column: Column, call: KeyedCall) -> _State:
+        context = call.context_of(column)
         categories = None
         if column.categories is not None:
             # Categories are values: what stays in the fitted object is their tokens, bound to nothing.
-            categories = self._seal(column.categories, call, call.context_of(column), b"")
-        return _State(column.name, call.context_of(column), column.dtype, logical_type(column.data.type), categories)
+            categories = self._tokens(context, call).seal(column.categories, b"", key_id=call.key_id)
+        return _State(column.name, context, column.dtype, logical_type(column.data.type), categories)
 
     def _transform_column(self, column: Column, state: _State, call: KeyedCall) -> Built:
         found = logical_type(column.data.type)
         if found not in {state.logical, "null"} and state.logical != "null":
             raise InputError(
                 f"Column {column.name!r} held {state.logical} at fit and now holds {found} (dtype {column.dtype}). "
-                "Convert it, or fit again."
+                f"Convert it, or fit again."
             )
-        return Built(self._seal(column.data, call, state.context, _bound(call)), column.dtype.as_text())
-
-    # --- cells to tokens and back ---
-
-    def _seal(self, cells: Any, call: KeyedCall, context: str, bound: bytes | Any) -> Any:
-        tag, data = encode(cells)
-        if self.null == "protect" and cells.null_count:
-            tag, data = b"", plain_bytes(cells).fill_null(bytes([NULL]))
-        return token.seal(
-            call.keys.working_key(f"siv-{self.mode}", context=context, length=64, key_id=call.key_id),
-            data,
-            header=token.header(self.mode, bytes.fromhex(call.key_id)),
-            associated_data=[context.encode(), bound],
-            prefix=tag,
-            pad=self.pad,
-        )
-
-    def _unseal(self, tokens: Any, call: KeyedCall, context: str, bound: bytes | Any, *, type_: Any, what: str) -> Any:
-        keys = {
-            bytes.fromhex(key_id): call.keys.working_key(f"siv-{self.mode}", context=context, length=64, key_id=key_id)
-            for key_id in call.keys.key_ids
-        }
-        opened = token.open_(keys, tokens, mode=self.mode, associated_data=[context.encode(), bound], pad=self.pad)
-        if self.on_error == "raise" and opened.verdict.any():
-            raise DecryptionError(_failures(opened.verdict, tokens, call, self.mode, what))
-        return decode(opened.tags, opened.cells, type_, what=what)
+        tokens = self._tokens(state.context, call).seal(column.data, _bound(call), key_id=call.key_id)
+        return Built(tokens, column.dtype.as_text())
 
     def _restore(self, column: Column, state: _State | None, call: KeyedCall) -> Built:
-        what = f"column {column.name!r}"
-        if not (is_text(column.data.type) or pa.types.is_null(column.data.type)):
-            raise DecryptionError(
-                f"{what} has dtype {column.dtype}, but tokens are text. It was not encrypted, or converted since."
-            )
-        tokens = column.data if is_text(column.data.type) else column.data.cast(pa.string())
-        context = state.context if state else call.context_of(column)
+        tokens = self._tokens(state.context if state else call.context_of(column), call)
         type_ = state.dtype.exact if state else None
-        cells = self._unseal(tokens, call, context, _bound(call), type_=type_, what=what)
+        cells = tokens.open(column, _bound(call), type_=type_, failures=self.on_error)
         if state is None or state.dtype.container != call.frame.container:
             return Built(cells, default_dtype(call.frame.container, cells.type))
         categories = None
         if state.categories is not None:
-            categories = self._unseal(
-                state.categories, call, context, b"", type_=type_, what=f"the categories of {what}"
-            )
+            known = Column(column.name, state.categories, column.dtype)
+            categories = tokens.open(known, b"", type_=type_)
         return Built(cells, state.dtype, categories)
+
+    def _rewrapped(self, state: _State, call: KeyedCall) -> _State:
+        if state.categories is None:
+            return state
+        known = Column(state.name, state.categories, state.dtype)
+        return replace(state, categories=self._tokens(state.context, call).reseal(known, b"", key_id=call.key_id))
+
+    def _tokens(self, context: str, call: KeyedCall) -> Tokens:
+        return Tokens(call.keys, self.mode, context, self.pad, protect_nulls=self.null == "protect")
 
     def _states_to_open(self, frame: Frame) -> dict[int, _State | None]:
         """Return the positions of the columns to open, and what was remembered of each."""
@@ -264,34 +340,5 @@ class _State:
     categories: Any
 
 
-def _bound(call: KeyedCall) -> bytes | Any:
-    """Return what cells are bound to: the names and typed cells of the columns that are referred to, or nothing."""
-    if not call.references:
-        return b""
-    large = pa.large_binary()
-    parts: list[Any] = []
-    for column in call.references.values():
-        cells = plain_bytes(column.data).cast(large)
-        lengths: Any = np.ascontiguousarray(pc.binary_length(cells).to_numpy(zero_copy_only=False), dtype=">u4")
-        rows = pa.Array.from_buffers(pa.binary(4), len(cells), [None, pa.py_buffer(lengths)])
-        parts += [pa.scalar(enc(str(column.name)), large), rows.cast(pa.binary()).cast(large), cells]
-    return pc.binary_join_element_wise(*parts, pa.scalar(b"", large))
-
-
-def _failures(verdict: Any, tokens: Any, call: KeyedCall, mode: str, what: str) -> str:
-    """Say how many cells do not open, why, and in which rows; never a cell."""
-    other = "deterministic" if mode == "randomized" else "randomized"
-    held = ", ".join(call.keys.key_ids)
-    kinds = {
-        token.NOT_A_TOKEN: "not a token, or cut",
-        token.WRONG_MODE: f"not a token of mode {mode!r} (try mode={other!r})",
-        token.UNKNOWN_KEY: f"made under a key that the keyring does not hold (it holds {held})",
-        token.ALTERED: "altered, or made for another column, context, row, keyring or pad",
-    }
-    parts = []
-    for kind, words in kinds.items():
-        rows = np.flatnonzero(verdict == kind)
-        if len(rows):
-            first = ", ".join(map(str, rows[:_ROWS_NAMED])) + (", ..." if len(rows) > _ROWS_NAMED else "")
-            parts.append(f"{len(rows)} {words} (row{'s' if len(rows) > 1 else ''} {first})")
-    return f"{what}: {np.count_nonzero(verdict)} of {len(tokens)} cells do not open: {'; '.join(parts)}."
+def _bound(call: KeyedCall) -> Any:
+    return bound_to(call.references.values())

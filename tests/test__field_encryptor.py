@@ -421,3 +421,78 @@ def test_a_clone_is_unfitted_and_shares_the_key(people):
     other = clone(step)
     assert other.key is KEYS
     assert not hasattr(other, "key_id_")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("more", [{}, {"bind": ["id"]}, {"pad": 16, "null": "protect"}], ids=str)
+def test_rewrap_moves_to_the_primary_key(mode, more, people):
+    """After a rotation, rewrap moves table and object to the new key, and the retired one is needed no more."""
+    table = people.assign(kind=pd.Categorical(["a", None, "b"], categories=["b", "a", "c"]))
+    step = FieldEncryptor(mode, key=KEYS, columns=["email", "age", "kind"], **more).fit(table)
+    tokens = step.transform(table)
+    newer = KEYS.rotate()
+    step.set_params(key=newer)
+    assert step.needs_rewrap(tokens)
+    moved = step.rewrap(tokens)
+    assert not step.needs_rewrap(moved)
+    assert step.key_id_ == newer.primary
+    step.set_params(key=newer.retire(KEYS.primary))
+    pd.testing.assert_frame_equal(step.inverse_transform(moved), table)
+
+
+def test_rewrap_without_the_fitted_object(people):
+    """A table of tokens is rewrapped by names alone, and gives what encrypting under the new key gives."""
+    newer = KEYS.rotate()
+    tokens = FieldEncryptor("deterministic", key=KEYS, columns=["email", "age"]).fit_transform(people)
+    moved = FieldEncryptor("deterministic", key=newer, columns=["email", "age"]).rewrap(tokens)
+    assert moved.equals(FieldEncryptor("deterministic", key=newer, columns=["email", "age"]).fit_transform(people))
+
+
+def test_rewrap_keeps_columns_of_several_types():
+    """A column of tokens that hold several types, put together from several tables, keeps each cell's type."""
+    step = FieldEncryptor("deterministic", key=KEYS)
+    cells = [step.fit_transform(pd.DataFrame({"a": [value]}))["a"][0] for value in (5, "5", 5.0)]
+    newer = KEYS.rotate()
+    moved = FieldEncryptor("deterministic", key=newer).rewrap(pd.DataFrame({"a": cells}))
+    other = FieldEncryptor("deterministic", key=newer)
+    assert moved["a"].tolist() == [other.fit_transform(pd.DataFrame({"a": [value]}))["a"][0] for value in (5, "5", 5.0)]
+
+
+def test_rewrap_is_all_or_nothing(people):
+    """A token that does not open stops a rewrap, also where on_error="null", and the object stays where it was."""
+    step = FieldEncryptor(key=KEYS, columns=["email"], on_error="null").fit(people)
+    tokens = step.transform(people)
+    tokens.loc[2, "email"] = "not a token"
+    step.set_params(key=KEYS.rotate())
+    with pytest.raises(DecryptionError, match="row 2"):
+        step.rewrap(tokens)
+    assert step.key_id_ == KEYS.primary
+
+
+def test_tokens_for_finds_values_across_a_rotation(people):
+    """A search by tokens_for finds rows that were encrypted before and after a rotation."""
+    newer = KEYS.rotate()
+    old = FieldEncryptor("deterministic", key=KEYS, columns=["email"]).fit_transform(people)
+    step = FieldEncryptor("deterministic", key=newer, columns=["email"])
+    both = pd.concat([old, step.fit_transform(people)])
+    wanted = step.tokens_for(pd.Series(["ada@example.org", "nobody@example.org"]), column="email")
+    assert len(wanted) == 4
+    assert both["email"].isin(wanted).sum() == 2
+    assert step.tokens_for([], column="email") == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "values", "error", "words"),
+    [
+        ({"mode": "randomized"}, ["x"], ParameterError, "needs mode='deterministic'"),
+        ({"bind": ["id"]}, ["x"], ParameterError, "no bind="),
+        ({}, [5], InputError, "holds text, so no value of type int"),
+        ({"columns": ["age"]}, [5], ParameterError, "'email'"),
+    ],
+    ids=str,
+)
+def test_tokens_for_refuses_what_would_find_nothing(parameters, values, error, words, people):
+    """A search that could never find a row is refused instead of coming back empty."""
+    step = FieldEncryptor(**({"mode": "deterministic", "key": KEYS, "columns": ["email"]} | parameters)).fit(people)
+    with pytest.raises(error, match=words):
+        step.tokens_for(values, column="email")
