@@ -19,7 +19,7 @@ A module plugs in by defining ``ROWS``. Nothing heavy is built when it is import
 
 ``peer`` and ``floor`` may be None. All figures of a row are medians of ``rounds`` interleaved runs (ours, peer, floor,
 ours, ...) after one that does not count, in one process. Memory is the rise of the peak resident set over one run in a
-fresh process, where ``prepare`` was called and nothing ran before; a ``Contestant`` whose ``run`` starts a process
+fresh process, where ``prepare`` was called and nothing ran before, with the units that it was for; a ``Contestant`` whose ``run`` starts a process
 itself says in ``in_process`` what to run there instead. Peers are named in the extra ``bench``.
 """
 
@@ -65,7 +65,16 @@ class Row:
     rounds: int = 5
 
 
-HEADINGS = ("work", "ours", "peer", "times as fast", "limit of the machine", "ours / limit", "memory: ours", "peer")
+HEADINGS = (
+    "work",
+    "ours",
+    "peer",
+    "times as fast",
+    "limit of the machine",
+    "ours / limit",
+    "memory: ours",
+    "memory: peer",
+)
 
 
 def report(name: str) -> str:
@@ -131,7 +140,8 @@ def _run_for_memory(name: str, number: int, who: str) -> str:
     reset.write_text("5")
     before = _kilobytes(status, "VmRSS")
     (contestant.in_process or contestant.run)()
-    return f"{max(0, _kilobytes(status, 'VmHWM') - before) / 1024:,.1f} MiB"
+    rise = f"{max(0, _kilobytes(status, 'VmHWM') - before) / 1024:,.1f} MiB"
+    return rise if contestant.units == 1 else f"{rise} / {contestant.units:,}"
 
 
 def _kilobytes(status: Path, field: str) -> int:
