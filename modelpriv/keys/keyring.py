@@ -272,6 +272,8 @@ class Keyring:
         """Become the live keyring that a reference means, for serialisers that restore state into a bare object."""
         from modelpriv.keys.reference import KeyReference  # noqa: PLC0415
 
+        if hasattr(self, "_keys"):
+            raise AttributeError("a Keyring cannot be changed: it has its keys.")
         live = KeyReference(*state).resolve()
         _fill(self, read_secret(live.export_secret()), live.uri, live.source)
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelpriv.errors import KeyUnavailableError, ParameterError
+from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
 from modelpriv.keys import container
 
 __all__ = ["KeyringURI", "parse"]
@@ -68,10 +68,14 @@ def parse(uri: str) -> KeyringURI:
 
     Raises
     ------
+    ParameterTypeError
+        It is no text.
     ParameterError
         It has another scheme or form, or a place where URIs carry secrets; the message does not repeat it, since a
         text that is no URI may be the secret itself.
     """
+    if not isinstance(uri, str):
+        raise ParameterTypeError(f"a keyring URI must be a str ({_ALLOWED}), got {type(uri).__name__}.")
     scheme, _, place = uri.partition(":")
     if _SECRET.search(uri):
         raise ParameterError(

@@ -164,6 +164,8 @@ def test_a_keyring_cannot_be_changed(keyring):
             setattr(keyring, name, None)
         with pytest.raises(AttributeError, match="cannot be changed"):
             delattr(keyring, name)
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        keyring.__setstate__(Keyring.generate().__getstate__())
     assert not hasattr(keyring, "__dict__")
 
 

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from modelpriv.errors import KeyUnavailableError, ParameterError
+from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
 from modelpriv.keys import Keyring, container, set_passphrase_callback
 from modelpriv.keys.uri import parse
 
@@ -70,6 +70,13 @@ def test_what_is_no_uri(uri):
     with pytest.raises(ParameterError, match="allowed are 'env:NAME' or 'file:PATH'") as raised:
         parse(uri)
     assert "canary" not in str(raised.value).lower()
+
+
+@pytest.mark.parametrize("uri", [None, b"env:CANARY", 5])
+def test_a_uri_is_text(uri):
+    """What is no text is refused by its type."""
+    with pytest.raises(ParameterTypeError, match=type(uri).__name__):
+        Keyring.from_uri(uri)
 
 
 @pytest.mark.parametrize(
