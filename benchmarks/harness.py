@@ -18,9 +18,9 @@ A module plugs in by defining ``ROWS``. Nothing heavy is built when it is import
     ROWS = (Row("keep the last 4 of 16 digits", prepare, peer="pandas str.replace", floor="one copy of the bytes"),)
 
 ``peer`` and ``floor`` may be None. All figures of a row are medians of ``rounds`` interleaved runs (ours, peer, floor,
-ours, ...) after one that does not count, in one process. Memory is the rise of the peak resident set over one run in a
-fresh process, where ``prepare`` was called and nothing ran before, with the units that it was for; a ``Contestant`` whose ``run`` starts a process
-itself says in ``in_process`` what to run there instead. Peers are named in the extra ``bench``.
+ours, ...) after one that does not count, in one process. Memory is the rise of the peak resident set over one run, of
+so many units, in a fresh process where ``prepare`` was called and nothing ran before; a ``Contestant`` whose ``run``
+starts a process itself says in ``in_process`` what to run there instead. Peers are named in the extra ``bench``.
 """
 
 import gc

@@ -30,8 +30,10 @@ ROOMS = (
     | {"_base": BOTTOM | FRAME}
     | {"_keyed": BOTTOM | FRAME | {"_base", "keys"}}
     | {"_tags": BOTTOM | FRAME | {"kernels"}, "_fakes": BOTTOM | FRAME | {"kernels"}}
-    | dict.fromkeys(TRANSFORMERS, BOTTOM | FRAME | {"_base", "_keyed", "_tags", "_fakes", "kernels", "keys"})
-    | {"_encrypted_estimator": BOTTOM | {"sealing", "keys"}}
+    | {"_tokens": BOTTOM | FRAME | {"kernels", "keys"}}
+    | dict.fromkeys(TRANSFORMERS, BOTTOM | FRAME | {"_base", "_keyed", "_tags", "_fakes", "_tokens", "kernels", "keys"})
+    | {"_delegation": BOTTOM}
+    | {"_encrypted_estimator": BOTTOM | {"_delegation", "sealing", "keys"}}
 )
 ALL = set(ROOMS)
 ROOMS |= {
