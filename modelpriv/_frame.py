@@ -178,23 +178,20 @@ def open_frame(X: Any) -> Frame:
         return _filled(_Polars(X, X.columns, X.height))
     if known.is_pyarrow_table(X):
         return _filled(_Arrow(X, X.column_names, X.num_rows))
-    if known.is_into_lazyframe(X) or known.is_dask_dataframe(X):
+    kind = f"{type(X).__module__.split('.')[0]} {type(X).__name__}"
+    opened = nw.from_native(X, pass_through=True, allow_series=True)
+    if isinstance(opened, nw.LazyFrame):
         raise InputTypeError(
-            f"A lazy frame ({type(X).__module__.split('.')[0]} {type(X).__name__}) is not computed here. Collect it "
-            "first, or map "
-            f"`transform` over its partitions (dask: map_partitions, polars: map_batches, Spark: mapInArrow)."
+            f"A lazy frame ({kind}) is not computed here. Collect it first, or map `transform` over its partitions "
+            "(dask: map_partitions, polars: map_batches, Spark: mapInArrow)."
         )
-    if known.is_into_series(X):
+    if isinstance(opened, nw.Series):
         raise InputError(
-            f"Expected a table with rows and columns, got a {type(X).__name__}. Reshape your data: pass a frame of "
-            "one column "
-            f"(pandas: series.to_frame())."
+            f"Expected a table with rows and columns, got a {kind}. Reshape your data: pass a frame of one column "
+            "(pandas: series.to_frame())."
         )
-    if known.is_into_dataframe(X):
-        raise InputTypeError(
-            f"A {type(X).__module__.split('.')[0]} frame is not supported. Pass pandas, polars, pyarrow, numpy or "
-            "lists."
-        )
+    if isinstance(opened, nw.DataFrame):
+        raise InputTypeError(f"A {kind} is not supported. Pass pandas, polars, pyarrow, numpy or lists.")
     return _filled(_open_array(X))
 
 
