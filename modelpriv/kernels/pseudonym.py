@@ -1,0 +1,170 @@
+"""The forms of a pseudonym: the tag of a cell as text of a chosen alphabet, as a UUID, or as an integer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pybase64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["BASE64URL", "bits", "int64", "longest", "text", "uuid"]
+
+BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+_TAG = 16
+_BITS = 8 * _TAG
+_LIMB = np.uint64(32)
+_BLOCK = 8192  # rows whose temporaries stay in cache
+_HEX = np.array([int.from_bytes(f"{byte:02x}".encode(), "little") for byte in range(256)], "<u2")
+_GROUPS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))  # the hexadecimal digits between a UUID's dashes
+
+
+def longest(alphabet: str) -> int:
+    """Give the number of characters of an alphabet that hold all 128 bits of a tag: more of them would say no more."""
+    return math.ceil(_BITS / math.log2(len(alphabet)))
+
+
+def bits(alphabet: str, length: int) -> float:
+    """Give the bits of a tag that so many characters hold."""
+    return min(float(_BITS), length * math.log2(len(alphabet)))
+
+
+def text(
+    tags: npt.NDArray[np.uint8],
+    nulls: npt.NDArray[np.bool_] | None = None,
+    *,
+    length: int,
+    alphabet: str = BASE64URL,
+    prefix: str = "",
+) -> pa.Array[Any]:
+    """Write each tag as text of a fixed length.
+
+    With the default alphabet it is the base64url text of the tag (RFC 4648, section 5), cut to its first `length`
+    characters. With any other one it is the tag as a little-endian number modulo ``len(alphabet) ** length``, the least
+    significant digit first; a digit's probability is off by at most one part in ``2**128 / len(alphabet) ** length``.
+
+    Parameters
+    ----------
+    tags : ndarray of shape (n, 16), uint8
+        The outputs of the PRF, one a row.
+    nulls : ndarray of shape (n,), bool, optional
+        Which cells stay null.
+    length : int
+        Number of characters after the prefix, at most `longest` of the alphabet.
+    alphabet : str
+        Distinct ASCII characters, at least two.
+    prefix : str
+        What every pseudonym begins with.
+
+    Returns
+    -------
+    pyarrow.LargeStringArray of length n
+    """
+    head = np.frombuffer(prefix.encode(), np.uint8)
+    written = np.empty((len(tags), len(head) + length), np.uint8)
+    written[:, : len(head)] = head
+    write = _base64 if alphabet == BASE64URL else _Digits(alphabet)
+    for rows in _blocks(len(tags)):
+        written[rows, len(head) :] = write(tags[rows], length)
+    return _fixed(written, nulls)
+
+
+def uuid(tags: npt.NDArray[np.uint8], nulls: npt.NDArray[np.bool_] | None = None) -> pa.Array[Any]:
+    """Write each tag as a UUID of version 8 (RFC 9562, section 5.8): 122 bits of it, and 6 that say what it is.
+
+    Parameters
+    ----------
+    tags : ndarray of shape (n, 16), uint8
+        The outputs of the PRF, one a row.
+    nulls : ndarray of shape (n,), bool, optional
+        Which cells stay null.
+
+    Returns
+    -------
+    pyarrow.LargeStringArray of length n
+        Lower-case text of 36 characters.
+    """
+    written = np.full((len(tags), 2 * _TAG + len(_GROUPS) - 1), ord("-"), np.uint8)
+    for rows in _blocks(len(tags)):
+        marked = tags[rows].copy()
+        marked[:, 6] = marked[:, 6] & 0x0F | 0x80
+        marked[:, 8] = marked[:, 8] & 0x3F | 0x80
+        digits = _HEX[marked].view(np.uint8)
+        for dashes, (start, end) in enumerate(_GROUPS):
+            written[rows, start + dashes : end + dashes] = digits[:, start:end]
+    return _fixed(written, nulls)
+
+
+def int64(tags: npt.NDArray[np.uint8], nulls: npt.NDArray[np.bool_] | None = None) -> pa.Array[Any]:
+    """Give 63 bits of each tag as an integer that is not negative.
+
+    Parameters
+    ----------
+    tags : ndarray of shape (n, 16), uint8
+        The outputs of the PRF, one a row.
+    nulls : ndarray of shape (n,), bool, optional
+        Which cells stay null.
+
+    Returns
+    -------
+    pyarrow.Int64Array of length n
+    """
+    numbers = (np.ascontiguousarray(tags).view("<u8")[:, 0] >> np.uint64(1)).astype(np.int64)
+    return pa.array(numbers, mask=nulls)
+
+
+def _base64(tags: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.uint8]:
+    """Encode all tags by one call: each is filled up to 18 bytes, so that it begins at a character of its own."""
+    filled = np.zeros((len(tags), 18), np.uint8)
+    filled[:, :_TAG] = tags
+    encoded = pybase64.b64encode(filled.data, altchars=b"-_")
+    return np.frombuffer(encoded, np.uint8).reshape(-1, 24)[:, :length]
+
+
+class _Digits:
+    """Conversion of 128-bit numbers to digits: as many digits at a time as fit into 32 bits."""
+
+    def __init__(self, alphabet: str) -> None:
+        self.base = np.uint32(len(alphabet))
+        self.characters = np.frombuffer(alphabet.encode("ascii"), np.uint8)
+        self.at_once = int(32 / math.log2(len(alphabet)))
+        self.divisor = np.uint64(len(alphabet) ** self.at_once)
+
+    def __call__(self, tags: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.uint8]:
+        limbs = np.ascontiguousarray(tags).view("<u4").T.astype(np.uint64)
+        digits = np.empty((length, len(tags)), np.uint8)
+        for place in range(length):
+            if place % self.at_once == 0:
+                rest = self._divide(limbs).astype(np.uint32)
+            quotient = rest // self.base
+            digits[place] = rest - quotient * self.base
+            rest = quotient
+        return self.characters[digits].T
+
+    def _divide(self, limbs: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """Divide the numbers in place, most significant limb first, and give the remainders."""
+        rest = np.zeros(limbs.shape[1], np.uint64)
+        for limb in limbs[::-1]:
+            number = rest << _LIMB | limb
+            np.floor_divide(number, self.divisor, out=limb)
+            rest = number - limb * self.divisor
+        return rest
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, rows, _BLOCK))
+
+
+def _fixed(written: npt.NDArray[np.uint8], nulls: npt.NDArray[np.bool_] | None) -> pa.Array[Any]:
+    """Make text of the rows of a matrix."""
+    rows, width = written.shape
+    offsets = np.arange(rows + 1, dtype=np.int64) * width
+    valid = None if nulls is None else pa.array(~nulls).buffers()[1]
+    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(written)]  # type: ignore[arg-type]
+    return pa.Array.from_buffers(pa.large_string(), rows, buffers)
