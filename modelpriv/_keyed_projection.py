@@ -1,0 +1,289 @@
+"""KeyedProjection: numbers turned by a secret rotation, so that distances stay and measurements do not show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.linalg import qr
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from modelpriv._frame import open_frame
+from modelpriv.errors import InputError, InputTypeError, ParameterError, ParameterTypeError
+from modelpriv.kernels.rotation import rotation
+from modelpriv.keys import Keyring, resolve
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["KeyedProjection"]
+
+_KEY = 32  # bytes, for AES-256
+_BLOCK = 4096  # rows that are centred at a time: they stay in cache, and no centred copy of the table is made
+_DTYPES = [np.float64, np.float32]
+
+
+class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Obfuscate numeric columns by a secret rotation. This is obfuscation, not encryption.
+
+    Whoever knows as many original rows as there are components, beside what became of them, finds the rotation by least
+    squares and with it every other row. Do not hand the result to someone who may know some of the people in it.
+
+    The rows are centred, projected onto the `n_components` directions of greatest variance (a truncated singular value
+    decomposition; at full rank nothing is cut) and multiplied by an orthogonal matrix that only the key's holder can
+    derive. At full rank all distances between rows, and the inner products of centred rows, are kept, so that
+    nearest neighbours, support vector machines, principal components and ridge regression score as before. With fewer
+    components they are those of the PCA projection.
+
+    *Protects* single measurements, and what each column means, from a reader who has the result and nothing else.
+
+    *Leaks* the distances, hence outliers, duplicates and clusters; the variances along the principal axes, though not
+    which axes they are; and the number of columns. Someone who has a table of the same kind can match the principal
+    axes of both and undo the rotation up to signs, without knowing a single row. A fitted object holds the column means
+    and, below full rank, the subspace that is kept, in the clear; neither the principal axes nor the rotation, which
+    is derived from the key again in every call and never pickled.
+
+    *Does not* authenticate: an altered number gives another row. It does not hide which rows are equal.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Number of columns that come out. None keeps the full rank: as many as came in.
+    key : Keyring or str
+        The keyring, or a keyring URI.
+    context : str, default="projection"
+        What the rotation is derived for. The same key and context give tables of equal width the same rotation, so a
+        leaked one opens them all: give each table its own, unless their rows are to be compared.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of columns that come out.
+    mean_ : ndarray of shape (n_features_in_,)
+        Mean of each column.
+    basis_ : ndarray of shape (n_components_, n_features_in_) or None
+        An orthonormal basis of the subspace that is kept, the same for every matrix with that row space; None at full
+        rank. Its rows are not the principal axes.
+    key_id_ : str
+        Id of the key that chose the rotation.
+    n_features_in_ : int
+        Number of columns that went in.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where they are all texts.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The same projection without a secret.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from modelpriv import Keyring, KeyedProjection
+    >>> X = np.array([[62.0, 175.0, 22.5], [54.0, 181.0, 30.1], [71.0, 168.0, 27.9], [49.0, 190.0, 24.0]])
+    >>> projection = KeyedProjection(key=Keyring.generate()).fit(X)
+    >>> hidden = projection.transform(X)
+    >>> bool(np.isclose(np.linalg.norm(hidden[0] - hidden[1]), np.linalg.norm(X[0] - X[1])))
+    True
+    >>> bool(np.allclose(projection.inverse_transform(hidden), X))
+    True
+    """
+
+    def __init__(
+        self, n_components: int | None = None, *, key: Keyring | str | None = None, context: str = "projection"
+    ) -> None:
+        self.n_components = n_components
+        self.key = key
+        self.context = context
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Learn the columns' means and, below full rank, the subspace of greatest variance.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers; float32 stays float32, everything else becomes float64.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+            The fitted projection.
+
+        Raises
+        ------
+        ParameterError, ParameterTypeError
+            A parameter is not allowed, or `n_components` is more than the table gives.
+        InputError, InputTypeError
+            `X` holds something that is no number.
+        KeyUnavailableError
+            The key cannot be had.
+        """
+        self._check_parameters()
+        keys = self._keyring()
+        numbers = self._numbers(X, reset=True)
+        rank = self._rank(*numbers.shape)
+        mean = numbers.mean(axis=0, dtype=np.float64)
+        self.basis_ = None if rank == numbers.shape[1] else _basis(numbers - mean, rank)
+        self.mean_ = mean
+        self.n_components_ = rank
+        self.key_id_ = keys.primary
+        self._fetched = (self.key, keys) if isinstance(self.key, str) else None
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Project and rotate.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers. There may be no rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components_)
+            float32 if `X` is float32, else float64.
+        """
+        check_is_fitted(self)
+        numbers = self._numbers(X, reset=False)
+        weights = self._weights().astype(numbers.dtype)
+        projected = np.empty((len(numbers), self.n_components_), numbers.dtype)
+        centred = np.empty((min(_BLOCK, len(numbers)), numbers.shape[1]), numbers.dtype)
+        for start in range(0, len(numbers), _BLOCK):
+            rows = numbers[start : start + _BLOCK]
+            block = centred[: len(rows)]
+            np.subtract(rows, self.mean_, out=block, casting="same_kind")
+            np.matmul(block, weights, out=projected[start : start + _BLOCK])
+        return projected
+
+    def inverse_transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the rows back: at full rank up to rounding, else their projection onto the kept subspace, as PCA does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components_)
+            What `transform` gave.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_in_)
+            Rows in the columns' own units.
+        """
+        check_is_fitted(self)
+        numbers = _checked(open_frame(X).native, self, least=0)
+        if numbers.shape[1] != self.n_components_:
+            raise InputError(
+                f"X has {numbers.shape[1]} columns, but this KeyedProjection gives {self.n_components_}. Pass what its "
+                f"transform gave."
+            )
+        restored: NDArray[Any] = numbers @ self._weights().T.astype(numbers.dtype)
+        restored += self.mean_.astype(numbers.dtype)
+        return restored
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.n_components_)
+
+    def _check_parameters(self) -> None:
+        wanted = self.n_components
+        if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, (int, np.integer))):
+            raise ParameterTypeError(f"n_components must be an integer or None, got {type(wanted).__name__}.")
+        if not isinstance(self.context, str):
+            raise ParameterTypeError(f"context must be a text, got {type(self.context).__name__}.")
+        if not self.context:
+            raise ParameterError("context must not be empty. Name what the rotation is for, such as 'vitals'.")
+
+    def _rank(self, rows: int, columns: int) -> int:
+        wanted = columns if self.n_components is None else int(self.n_components)
+        if wanted != columns and not 1 <= wanted <= min(rows, columns):
+            raise ParameterError(
+                f"n_components={wanted} is not between 1 and {min(rows, columns)}, the smaller of {rows} rows and "
+                f"{columns} columns."
+            )
+        return wanted
+
+    def _keyring(self) -> Keyring:
+        """Resolve `key`; a keyring that a URI names is fetched once and kept for this object's life."""
+        uri, kept = getattr(self, "_fetched", None) or (None, None)
+        return resolve(kept if isinstance(self.key, str) and self.key == uri else self.key)
+
+    def _weights(self) -> NDArray[np.float64]:
+        """Derive the matrix of shape (n_features_in_, n_components_) that projects and rotates; never kept."""
+        key = self._keyring().working_key("projection", context=self.context, length=_KEY, key_id=self.key_id_)
+        turn = rotation(key, self.n_components_)
+        return turn if self.basis_ is None else self.basis_.T @ turn
+
+    def _numbers(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
+        """Check the table as scikit-learn does, but let no cell into an error."""
+        frame = open_frame(X)
+        validate_data(self, frame.native, skip_check_array=True, reset=reset)
+        return _checked(frame.native, self, least=1 if reset else 0)
+
+
+def _checked(table: Any, estimator: Any, *, least: int) -> NDArray[Any]:
+    """Make an array of finite numbers; what scikit-learn's own words would show of a cell is worded anew."""
+    try:
+        numbers = check_array(
+            table, dtype=_DTYPES, ensure_all_finite=False, estimator=estimator, ensure_min_samples=least
+        )
+    except (TypeError, ValueError) as caught:
+        error = _reworded(table, caught)
+    else:
+        # No cell is in the words that find NaN or infinity.
+        checked: NDArray[Any] = check_array(
+            numbers, dtype=_DTYPES, estimator=estimator, input_name="X", ensure_min_samples=0
+        )
+        return checked
+    raise error
+
+
+def _reworded(table: Any, caught: Exception) -> Exception:
+    said = str(caught)
+    if said.startswith(("Found array with 0 sample(s)", "Complex data not supported")):
+        return InputError(said.splitlines()[0])
+    if isinstance(caught, TypeError):
+        return InputTypeError(
+            "X holds something that is no number, where each argument must be a string or a real number. Leave such "
+            "columns out."
+        )
+    return InputError(
+        f"X does not become an array of numbers: {_culprits(table)}. Leave such columns out, or encode them first."
+    )
+
+
+def _culprits(table: Any) -> str:
+    """Name the columns of a frame that are not numeric, by name and dtype."""
+    names, dtypes = getattr(table, "columns", None), getattr(table, "dtypes", None)
+    if names is None or dtypes is None:
+        return f"some cells of the {type(table).__name__} are no numbers"
+    kinds = [(name, str(dtype)) for name, dtype in zip(names, dtypes, strict=True)]
+    odd = [
+        (name, kind) for name, kind in kinds if not kind.lower().startswith(("int", "uint", "float", "bool", "double"))
+    ]
+    return "not numeric are " + ", ".join(f"{name!r} ({kind})" for name, kind in odd or kinds)
+
+
+def _basis(centred: NDArray[Any], rank: int) -> NDArray[np.float64]:
+    """Give an orthonormal basis of the subspace of greatest variance.
+
+    The principal axes themselves would undo the rotation up to signs, for whoever has the projected table too: its own
+    principal axes are theirs, rotated. So the basis is one that the subspace alone determines.
+    """
+    centred = centred.astype(np.float64, copy=False)
+    if centred.shape[0] >= centred.shape[1]:
+        axes = np.linalg.eigh(centred.T @ centred)[1][:, : -rank - 1 : -1].T
+    else:
+        axes = np.linalg.svd(centred, full_matrices=False)[2][:rank]
+    # The pivots and the echelon form depend on the row space of `axes` only, not on which rows span it.
+    pivots = qr(axes, mode="r", pivoting=True)[1][:rank]
+    q, r = np.linalg.qr(np.linalg.solve(axes[:, pivots], axes).T)
+    basis: NDArray[np.float64] = (q * np.where(np.diagonal(r) < 0, -1.0, 1.0)).T
+    return basis
