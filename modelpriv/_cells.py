@@ -31,7 +31,7 @@ from modelpriv.errors import DecryptionError, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NULL", "decode", "encode", "logical_type", "plain_bytes"]
+__all__ = ["NULL", "decode", "encode", "enc_rows", "logical_type", "plain_bytes"]
 
 TEXT, INT, FLOAT, BOOL, TIMESTAMP, DATE, TIME, DURATION, DECIMAL, BYTES, NULL = range(1, 12)
 _NAMES = [
@@ -83,6 +83,30 @@ def plain_bytes(cells: Any) -> Any:
     large = pa.types.is_large_binary(encoded.type)
     empty = pa.scalar(b"", pa.large_binary() if large else pa.binary())
     return pc.binary_join_element_wise(pa.scalar(tag, empty.type), encoded, empty)
+
+
+def enc_rows(*items: Any) -> Any:
+    """Return `enc(a, b, ...)` of `modelpriv.keys.derivation` row by row: each item's length in 4 bytes, then the item.
+
+    Parameters
+    ----------
+    *items : bytes or pyarrow.Array
+        Constants, and binary columns without nulls; at least one column.
+
+    Returns
+    -------
+    pyarrow.Array
+        A large binary column.
+    """
+    large = pa.large_binary()
+    parts: list[Any] = []
+    for item in items:
+        if isinstance(item, bytes):
+            parts.append(pa.scalar(len(item).to_bytes(4, "big") + item, large))
+            continue
+        lengths: Any = np.ascontiguousarray(pc.binary_length(item).to_numpy(zero_copy_only=False), dtype=">u4")
+        parts += [_fixed(lengths, item).cast(large), item.cast(large)]
+    return pc.binary_join_element_wise(*parts, pa.scalar(b"", large))
 
 
 def decode(tags: Any, cells: Any, type_: Any, *, what: str) -> Any:

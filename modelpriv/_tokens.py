@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelpriv._cells import NULL, decode, encode, plain_bytes
+from modelpriv._cells import NULL, decode, enc_rows, encode, plain_bytes
 from modelpriv._dtypes import is_text
 from modelpriv.errors import DecryptionError
 from modelpriv.kernels import token
-from modelpriv.keys.derivation import enc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,14 +104,8 @@ class Tokens:
 
 def bound_to(references: Iterable[Column]) -> Any:
     """Return what the cells of each row are bound to: names and typed cells of the columns referred to, or nothing."""
-    large = pa.large_binary()
-    parts: list[Any] = []
-    for column in references:
-        cells = plain_bytes(column.data).cast(large)
-        lengths: Any = np.ascontiguousarray(pc.binary_length(cells).to_numpy(zero_copy_only=False), dtype=">u4")
-        rows = pa.Array.from_buffers(pa.binary(4), len(cells), [None, pa.py_buffer(lengths)])
-        parts += [pa.scalar(enc(str(column.name)), large), rows.cast(pa.binary()).cast(large), cells]
-    return pc.binary_join_element_wise(*parts, pa.scalar(b"", large)) if parts else b""
+    items = [item for column in references for item in (str(column.name).encode(), plain_bytes(column.data))]
+    return enc_rows(*items) if items else b""
 
 
 def _text(column: Column) -> Any:
