@@ -10,6 +10,7 @@ from modelpriv._cells import logical_type
 from modelpriv._dtypes import DType, default_dtype
 from modelpriv._frame import Built, Column, Frame, open_frame
 from modelpriv._keyed import KeyedCall, KeyedColumnTransformer, context_of
+from modelpriv._tags import check_same_type
 from modelpriv._tokens import Tokens, bound_to
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 
@@ -275,12 +276,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         return _State(column.name, context, column.dtype, logical_type(column.data.type), categories)
 
     def _transform_column(self, column: Column, state: _State, call: KeyedCall) -> Built:
-        found = logical_type(column.data.type)
-        if found not in {state.logical, "null"} and state.logical != "null":
-            raise InputError(
-                f"Column {column.name!r} held {state.logical} at fit and now holds {found} (dtype {column.dtype}). "
-                f"Convert it, or fit again."
-            )
+        check_same_type(column, state.logical)
         tokens = self._tokens(state.context, call).seal(column.data, _bound(call), key_id=call.key_id)
         return Built(tokens, column.dtype.as_text())
 
