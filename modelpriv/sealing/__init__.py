@@ -1,0 +1,6 @@
+"""Sealed model files: an estimator's class, parameters and weights as ciphertext, in one file that a key opens."""
+
+from modelpriv.sealing.file import dump, dumps, load, loads
+from modelpriv.sealing.inspection import Unverified, inspect
+
+__all__ = ["Unverified", "dump", "dumps", "inspect", "load", "loads"]

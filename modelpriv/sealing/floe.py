@@ -1,0 +1,239 @@
+"""FLOE (c2sp.org/FLOE): authenticated encryption of a long message, segment by segment, in bounded memory.
+
+The parameters are AES-256-GCM, HKDF-Expand-SHA-384 and a 32-byte IV; a message is a 74-byte header and its segments::
+
+    params   = 00 (AEAD) || 00 (KDF) || encrypted segment length, 4 bytes big-endian || 00000020 (IV length)
+    KDF(k, purpose, n) = HKDF-Expand-SHA384(k, params || iv || purpose || associated data, n)
+    header   = params || iv || KDF(key, "HEADER_TAG:", 32)
+    segment  = length field (4) || nonce (12) || ciphertext || GCM tag (16)
+               length field: FFFFFFFF, on the last segment its own length; GCM associated data: number (8) || 01 if last
+    key of segment i = KDF(KDF(key, "MESSAGE_KEY:", 48), "DEK:" || i with its low 20 bits cleared, 32)
+
+The header tag commits to the key, so one ciphertext cannot open under two keys, as plain GCM would let it.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.constant_time import bytes_eq
+from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from modelpriv.errors import SealedFileError
+
+HEADER = 74
+OVERHEAD = 32  # of each segment: length field, nonce and tag
+SEGMENT = 2**20  # plaintext bytes of a segment that is not the last
+ROTATION_BITS = 20  # a new GCM key every 2**20 segments
+
+_PARAMS = 10
+_IV = 32
+_NONCE = 12
+_TAG = 16
+_NOT_LAST = b"\xff\xff\xff\xff"
+
+
+class Message:
+    """One message under one key: its header, and the sealing and opening of single segments.
+
+    Parameters
+    ----------
+    key : bytes
+        32 bytes.
+    associated_data : bytes
+        What the message is bound to.
+    segment : int
+        Plaintext bytes of a segment that is not the last.
+    header : bytes, optional
+        The header of a message to be opened; without it, a new message begins.
+
+    Raises
+    ------
+    SealedFileError
+        The header is not one, or belongs to another key, other associated data or other segments.
+    """
+
+    def __init__(
+        self, key: bytes, associated_data: bytes, *, segment: int = SEGMENT, header: bytes | None = None
+    ) -> None:
+        params = b"\0\0" + (segment + OVERHEAD).to_bytes(4, "big") + _IV.to_bytes(4, "big")
+        iv = secrets.token_bytes(_IV) if header is None else header[_PARAMS : _PARAMS + _IV]
+        self._context = params + iv, associated_data
+        self.segment = segment
+        self.header = params + iv + self._kdf(key, b"HEADER_TAG:", 32)
+        if header is not None and not bytes_eq(self.header, header):
+            raise SealedFileError(
+                "the body of the sealed file does not begin as its envelope says: it was altered or put together"
+            )
+        self._message_key = self._kdf(key, b"MESSAGE_KEY:", 48)
+        self._epoch = -1
+        self._cipher = AESGCM(bytes(32))  # replaced before the first segment: no epoch is -1
+
+    def seal(self, number: int, plaintext: memoryview, out: memoryview, *, last: bool) -> int:
+        """Encrypt a segment into ``out`` and return its length there."""
+        length = len(plaintext) + OVERHEAD
+        out[:4] = length.to_bytes(4, "big") if last else _NOT_LAST
+        out[4:16] = nonce = secrets.token_bytes(_NONCE)
+        self._cipher_of(number).encrypt_into(nonce, plaintext, _segment_context(number, last), out[16:length])
+        return length
+
+    def open_(self, number: int, sealed: memoryview, out: memoryview, *, last: bool) -> None:
+        """Decrypt a whole segment into ``out``, which has exactly the length of its plaintext."""
+        expected = len(sealed).to_bytes(4, "big") if last else _NOT_LAST
+        altered = SealedFileError(f"segment {number} of the sealed file does not open: it is damaged or was altered.")
+        if sealed[:4] != expected:
+            raise altered
+        try:
+            self._cipher_of(number).decrypt_into(sealed[4:16], sealed[16:], _segment_context(number, last), out)
+        except InvalidTag:
+            raise altered from None
+
+    def _cipher_of(self, number: int) -> AESGCM:
+        epoch = number >> ROTATION_BITS
+        if epoch != self._epoch:
+            first = (epoch << ROTATION_BITS).to_bytes(8, "big")
+            self._cipher = AESGCM(self._kdf(self._message_key, b"DEK:" + first, 32))
+            self._epoch = epoch
+        return self._cipher
+
+    def _kdf(self, key: bytes, purpose: bytes, length: int) -> bytes:
+        start, associated_data = self._context
+        return HKDFExpand(SHA384(), length, start + purpose + associated_data).derive(key)
+
+
+def encrypted_length(length: int, segment: int = SEGMENT) -> int:
+    """Length of a whole message with so much plaintext, header included; the last segment is empty only if all is."""
+    return HEADER + length + OVERHEAD * max(1, -(-length // segment))
+
+
+def plaintext_length(message_length: int, segment: int = SEGMENT) -> int:
+    """Length of the plaintext in a message of this length; `SealedFileError` if no message has it."""
+    rest = (message_length - HEADER) % (segment + OVERHEAD)
+    if message_length < HEADER + OVERHEAD or 0 < rest < OVERHEAD:
+        raise SealedFileError("the body of the sealed file has a length that no body can have.")
+    return message_length - HEADER - OVERHEAD * _segments(message_length, segment)
+
+
+class Writer:
+    """Encrypts a message whose length is known, in pieces of any size, straight from where they lie.
+
+    Parameters
+    ----------
+    message : Message
+        A new message.
+    length : int
+        Number of plaintext bytes that will be written in all.
+    sink : callable
+        Takes the header and then each segment; the memory is used again after it returns.
+    """
+
+    def __init__(self, message: Message, length: int, sink: Callable[[memoryview], object]) -> None:
+        self._message, self._left, self._sink = message, length, sink
+        self._number = 0
+        self._waiting = memoryview(bytearray(min(length, message.segment)))  # of a segment that has several sources
+        self._filled = 0
+        self._out = memoryview(bytearray(len(self._waiting) + OVERHEAD))
+        sink(memoryview(message.header))
+        if not length:
+            self._seal(self._waiting)
+
+    def write(self, data: memoryview) -> None:
+        """Encrypt the next bytes; those that do not fill a segment wait for more."""
+        while len(data):
+            whole = min(self._message.segment, self._left)
+            take = min(len(data), whole - self._filled)
+            if take == whole:
+                self._seal(data[:take])
+            else:
+                self._waiting[self._filled : self._filled + take] = data[:take]
+                self._filled += take
+                if self._filled == whole:
+                    self._seal(self._waiting[:whole])
+            data = data[take:]
+
+    def _seal(self, plaintext: memoryview) -> None:
+        self._left -= len(plaintext)
+        length = self._message.seal(self._number, plaintext, self._out, last=not self._left)
+        self._sink(self._out[:length])
+        self._number += 1
+        self._filled = 0
+
+
+class Source(Protocol):
+    """What a sealed file is read from."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read up to ``len(buffer)`` bytes and return how many there were."""
+
+
+class Reader:
+    """Decrypts a message in pieces of any size, straight to where they shall lie.
+
+    Parameters
+    ----------
+    message : Message
+        Made from the header that was read.
+    message_length : int
+        Length of the whole message, header included.
+    source : Source
+        Stands behind the header.
+    """
+
+    def __init__(self, message: Message, message_length: int, source: Source) -> None:
+        self._message, self._source = message, source
+        self._left = length = plaintext_length(message_length, message.segment)
+        self._last = _segments(message_length, message.segment) - 1
+        self._number = 0
+        self._sealed = memoryview(bytearray(min(length, message.segment) + OVERHEAD))
+        self._opened = memoryview(bytearray(min(length, message.segment)))
+        self._ready = self._opened[:0]  # decrypted and not yet asked for
+        if not length:
+            self._open(self._opened)
+
+    def readinto(self, out: memoryview) -> None:
+        """Fill ``out`` with the next bytes; when all are read, all segments have been verified.
+
+        Before that, what was read is authentic, but the message may have been cut behind it.
+        """
+        while len(out):
+            whole = min(self._message.segment, self._left)
+            if not len(self._ready) and len(out) >= whole:
+                take = whole
+                self._open(out[:take])
+            else:
+                if not len(self._ready):
+                    self._ready = self._opened[:whole]
+                    self._open(self._ready)
+                take = min(len(out), len(self._ready))
+                out[:take] = self._ready[:take]
+                self._ready = self._ready[take:]
+            out = out[take:]
+
+    def _open(self, out: memoryview) -> None:
+        self._left -= len(out)
+        sealed = self._sealed[: len(out) + OVERHEAD]
+        read_exactly(self._source, sealed)
+        self._message.open_(self._number, sealed, out, last=self._number == self._last)
+        self._number += 1
+        if not self._left and self._number == self._last:  # another writer may end with an empty segment
+            self._open(self._opened[:0])
+
+
+def read_exactly(source: Source, out: memoryview) -> None:
+    """Fill ``out`` from a source; `SealedFileError` if it ends before."""
+    while len(out):
+        count = source.readinto(out)
+        if not count:
+            raise SealedFileError("the sealed file ends too early: it was cut.")
+        out = out[count:]
+
+
+def _segments(message_length: int, segment: int) -> int:
+    return -(-(message_length - HEADER) // (segment + OVERHEAD))
+
+
+def _segment_context(number: int, last: bool) -> bytes:  # noqa: FBT001 - a field of the format
+    return number.to_bytes(8, "big") + (b"\1" if last else b"\0")

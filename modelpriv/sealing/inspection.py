@@ -1,0 +1,103 @@
+"""What a sealed file says about itself to someone without a key."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from modelpriv.keys import envelope as stanzas
+from modelpriv.sealing import envelope, layout
+from modelpriv.sealing.file import File, opened, read_head
+
+
+@dataclass(frozen=True)
+class Unverified:
+    """What a sealed file claims; without a key nobody can tell whether it is true.
+
+    It protects against nothing: whoever can write the file can make it say anything here. It shows no secret, and
+    nothing of the model. It cannot be trusted before `load` has opened the file, and `load` does not ask for it.
+
+    Parameters
+    ----------
+    size : int
+        Length of the whole file in bytes.
+    file_id : str
+        A random number that the file got when it was written.
+    origin : str
+        Who can have written it: ``"keyring"``, whoever holds a key or passphrase that opens it.
+    stanzas : tuple of dict
+        The ways to open it: the type of each (``"keyring"``, ``"argon2id"``), and the key id where it has one.
+    versions : dict
+        Of Python, scikit-learn and numpy, where it was written.
+    metadata : dict
+        What its author wanted to be readable.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from modelpriv import sealing
+    >>> from modelpriv.keys import Keyring
+    >>> keys = Keyring.generate()
+    >>> sealing.dump(Ridge(), "model.mpriv", key=keys, metadata={"stage": "trial"})
+    >>> sealing.inspect("model.mpriv").metadata
+    {'stage': 'trial'}
+    """
+
+    size: int
+    file_id: str
+    origin: str
+    stanzas: tuple[dict[str, str], ...]
+    versions: dict[str, str]
+    metadata: dict[str, Any]
+
+    def __str__(self) -> str:
+        # Through repr, because a hostile file could otherwise send control characters to the terminal.
+        claims = [f"  {field.name}: {getattr(self, field.name)!r}" for field in fields(self)]
+        return "\n".join(["unverified: what the file claims", *claims])
+
+
+def inspect(file: File) -> Unverified:
+    """See what a sealed file claims, without a key and without trusting it.
+
+    Parameters
+    ----------
+    file : path-like or binary file
+        What `modelpriv.dump` wrote.
+
+    Returns
+    -------
+    claims : Unverified
+        Print it, or take its attributes.
+
+    Raises
+    ------
+    SealedFileError
+        This is no sealed file, or its head is damaged.
+    OSError
+        The file cannot be read.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from modelpriv import sealing
+    >>> sealing.dump(Ridge(), "model.mpriv", passphrase="correct horse battery staple")
+    >>> print(sealing.inspect("model.mpriv"))
+    unverified: what the file claims
+      size: ...
+      file_id: '...'
+      origin: 'keyring'
+      stanzas: ({'type': 'argon2id'},)
+      versions: {...}
+      metadata: {}
+    """
+    with opened(file) as (source, size):
+        _, manifest, slots = read_head(source, size)
+    claims = layout.read_manifest(manifest)
+    found = envelope.read(envelope.newest_first(slots)[0])[1]
+    stanzas.check(found)
+    return Unverified(
+        size=size,
+        file_id=claims["file_id"],
+        origin=claims["origin"],
+        stanzas=tuple({name: way[name] for name in ("type", "key_id") if name in way} for way in found),
+        versions=claims["versions"],
+        metadata=claims["metadata"],
+    )

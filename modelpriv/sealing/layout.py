@@ -1,0 +1,166 @@
+"""The fixed parts at the head of a sealed file: the prelude, and the manifest behind it.
+
+The prelude has 40 bytes, integers little-endian; the whole file follows from it::
+
+     0   8  magic: 8F "mpriv" 0D 0A
+     8   4  format version: 1
+    12   4  length of the manifest
+    16   4  length of one envelope slot (there are two)
+    20   4  zero
+    24   8  length of the body
+    32   8  length of the trailer: 0 (its place is kept for signatures)
+
+    prelude || manifest || slot || slot || body || trailer, and nothing behind
+
+The manifest is canonical JSON that never changes once it is written. The body is bound to its bytes as they are
+stored, the envelope to the prelude too. Until the envelope has been opened, all of it is only what the file claims.
+"""
+
+import platform
+import secrets
+import struct
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import sklearn
+
+from modelpriv import _json
+from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError
+
+MAGIC = b"\x8fmpriv\r\n"
+FORMAT = 1
+SUITE = "FLOE-AES-256-GCM-HKDF-SHA-384-1MiB"
+SLOT = 4096
+LARGEST_MANIFEST = 2**20
+LARGEST_SLOT = 2**20
+
+_PRELUDE = struct.Struct("<8sIIIIQQ")
+PRELUDE = _PRELUDE.size
+_VERSIONS = {
+    "python": ".".join(platform.python_version_tuple()[:2]),
+    "scikit-learn": sklearn.__version__,
+    "numpy": np.__version__,
+}
+_FIELDS = {"format", "suite", "file_id", "origin", "serializer", "versions", "metadata"}
+
+
+@dataclass(frozen=True)
+class Prelude:
+    """The lengths of a sealed file's parts."""
+
+    manifest: int
+    body: int
+    slot: int = SLOT
+
+    def __bytes__(self) -> bytes:
+        return _PRELUDE.pack(MAGIC, FORMAT, self.manifest, self.slot, 0, self.body, 0)
+
+    @property
+    def total(self) -> int:
+        """Length of the whole file."""
+        return PRELUDE + self.manifest + 2 * self.slot + self.body
+
+    @classmethod
+    def read(cls, data: bytes, size: int) -> Self:
+        """Read a prelude, and hold it against the size that the file really has.
+
+        Raises
+        ------
+        SealedFileError
+            This is no sealed file, one of a later format, or one that was cut, lengthened or altered.
+        """
+        if data[: len(MAGIC)] != MAGIC:
+            raise SealedFileError(
+                f"this is not a sealed file{_guess(data)}; a sealed file is written by modelpriv.dump."
+            )
+        if len(data) < PRELUDE:
+            raise SealedFileError("the sealed file ends too early: it was cut.")
+        _, version_, manifest, slot, reserved, body, trailer = _PRELUDE.unpack_from(data)
+        if version_ != FORMAT:
+            raise SealedFileError(
+                f"the sealed file has format {version_}, and this version of modelpriv reads format {FORMAT}."
+            )
+        if reserved or trailer or manifest > LARGEST_MANIFEST or slot > LARGEST_SLOT:
+            raise SealedFileError("the sealed file begins with lengths that no such file has: it is damaged.")
+        prelude = cls(manifest, body, slot)
+        if prelude.total != size:
+            raise SealedFileError(
+                f"the sealed file has {size} bytes where it says {prelude.total}: it was cut, or something was added."
+            )
+        return prelude
+
+
+def new_manifest(metadata: object) -> bytes:
+    """Write the manifest of a new file; ``metadata`` is what the author wants to be readable without a key.
+
+    Raises
+    ------
+    ParameterError, ParameterTypeError
+        ``metadata`` is no dict that JSON can say, or too long.
+    """
+    fields = {
+        "format": FORMAT,
+        "suite": SUITE,
+        "file_id": secrets.token_hex(16),
+        "origin": "keyring",
+        "serializer": "pickle-5",
+        "versions": _VERSIONS,
+        "metadata": check_metadata(metadata),
+    }
+    return _json.dump(fields)
+
+
+def check_metadata(metadata: object) -> dict[str, Any]:
+    """Give the public metadata as a dict, if it is one that a manifest can hold."""
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
+        raise ParameterTypeError(
+            f"metadata has the type {type(metadata).__name__}: give a dict with text as keys, or None."
+        )
+    try:
+        length = len(_json.dump(metadata))
+    except (TypeError, ValueError, RecursionError):
+        raise ParameterError(
+            "metadata holds what JSON cannot say: give text, finite numbers, lists and dicts"
+        ) from None
+    if length > LARGEST_MANIFEST // 2:
+        raise ParameterError(f"metadata takes {length} bytes: {LARGEST_MANIFEST // 2} are allowed.")
+    return metadata
+
+
+def read_manifest(data: bytes) -> dict[str, Any]:
+    """Read a manifest as it was stored.
+
+    Raises
+    ------
+    SealedFileError
+        It is not one of this format, or asks for something that this version does not know.
+    """
+    try:
+        fields = _json.load(data)
+    except ValueError:
+        raise SealedFileError(
+            "the sealed file's manifest cannot be read: the file is damaged or was altered."
+        ) from None
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise SealedFileError("the sealed file's manifest is of another format than the file: it was altered.")
+    known = {"suite": SUITE, "origin": "keyring", "serializer": "pickle-5"}
+    if fields.keys() != _FIELDS or any(fields[name] != value for name, value in known.items()):
+        raise SealedFileError("the sealed file's manifest asks for what this version of modelpriv does not know.")
+    texts = [fields["file_id"], *fields["versions"].values()] if isinstance(fields["versions"], dict) else [None]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(fields["metadata"], dict):
+        raise SealedFileError("the sealed file's manifest cannot be read: the file is damaged or was altered.")
+    return fields
+
+
+def _guess(data: bytes) -> str:
+    """Say what a file may be that is not ours, for the error."""
+    if data[:1] == b"\x80":
+        return ": it looks like a plain pickle (as pickle.dump and joblib.dump write it)"
+    if data[:2] == b"PK":
+        return ": it looks like a zip archive (as skops.io.dump writes it)"
+    if not data:
+        return ": it is empty"
+    return ""
