@@ -1,7 +1,8 @@
 """The envelope: stanzas that each wrap one 32-byte data key in another way, so that any of them opens it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -9,8 +10,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH
+from modelpriv.keys.identity import Identity
+from modelpriv.keys.kem import KINDS
 from modelpriv.keys.keyring import Keyring
 from modelpriv.keys.providers import passphrase as passphrases
+from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.text import read_fields, to_base64
 
 __all__ = ["MOST_STANZAS", "check", "key_ids", "unwrap", "wrap"]
@@ -21,13 +25,18 @@ MOST_STANZAS = 64
 _MOST_PASSPHRASES = 8  # each may cost a second and 256 MiB to try
 
 _KEYRING, _PASSPHRASE = "keyring", passphrases.TYPE
-_KEY_ID = re.compile("[0-9a-f]{8}")
+_KEY_ID, _RECIPIENT = re.compile("[0-9a-f]{8}"), re.compile("[0-9a-f]{16}")
 _WRAP_KEY = 64
 _FIELDS = {"wrapped": 16 + KEY_LENGTH}
 
 
 def wrap(
-    data_key: bytes, *, context: bytes, keyring: Keyring | None = None, passphrase: str | bytes | None = None
+    data_key: bytes,
+    *,
+    context: bytes,
+    keyring: Keyring | None = None,
+    passphrase: str | bytes | None = None,
+    recipients: Iterable[Recipient] = (),
 ) -> list[Stanza]:
     """Wrap a data key in each of the ways that are given.
 
@@ -41,6 +50,8 @@ def wrap(
         Wraps under its primary key.
     passphrase : str or bytes, optional
         Wraps with Argon2id.
+    recipients : iterable of Recipient, optional
+        Wraps to each of them.
 
     Returns
     -------
@@ -50,7 +61,7 @@ def wrap(
     Raises
     ------
     ParameterError
-        No way is given, or the key has another length.
+        No way is given, or too many, or the key has another length.
     """
     if len(data_key) != KEY_LENGTH:
         raise ParameterError(f"data_key must have {KEY_LENGTH} bytes, got {len(data_key)}.")
@@ -59,8 +70,11 @@ def wrap(
         stanzas.append(_wrap_with_keyring(data_key, context, keyring))
     if passphrase is not None:
         stanzas.append(passphrases.PassphraseProvider(passphrase).wrap(data_key, context))
+    stanzas += [recipient.wrap(data_key, context) for recipient in recipients]
     if not stanzas:
-        raise ParameterError("nothing to wrap the key with: give a keyring or a passphrase.")
+        raise ParameterError("nothing to wrap the key with: give a keyring, a passphrase or recipients.")
+    if len(stanzas) > MOST_STANZAS:
+        raise ParameterError(f"a key is wrapped in at most {MOST_STANZAS} ways, got {len(stanzas)}.")
     return stanzas
 
 
@@ -70,6 +84,7 @@ def unwrap(
     context: bytes,
     keyring: Keyring | None = None,
     passphrase: str | bytes | None = None,
+    identity: Identity | None = None,
 ) -> bytes:
     """Give the data key, from the first stanza that opens.
 
@@ -83,6 +98,8 @@ def unwrap(
         Opens the stanzas of each of its keys.
     passphrase : str or bytes, optional
         Opens the stanzas of Argon2id.
+    identity : Identity, optional
+        Opens the stanzas of its recipient.
 
     Raises
     ------
@@ -92,25 +109,13 @@ def unwrap(
         None opens; the message names the key ids that would do, or says that the passphrase is wrong.
     """
     check(stanzas)
-    failed = []
-    if keyring is not None:
-        for stanza in _of_type(stanzas, _KEYRING):
-            if stanza["key_id"] in keyring.key_ids:
-                try:
-                    return _unwrap_with_keyring(stanza, context, keyring)
-                except InvalidTag:
-                    failed.append(
-                        f"what key id {stanza['key_id']} wraps was altered, or is for another key with the same id."
-                    )
-    if passphrase is not None:
-        provider = passphrases.PassphraseProvider(passphrase)
-        for stanza in _of_type(stanzas, _PASSPHRASE):
-            try:
-                return provider.unwrap(stanza, context)
-            except KeyUnavailableError as error:
-                failed.append(str(error))
-    # The last to fail says most, for the ways are tried from the cheap to the dear.
-    raise KeyUnavailableError(failed[-1] if failed else _what_is_missing(stanzas, keyring, passphrase))
+    failed = None
+    for attempt in _attempts(stanzas, context, keyring, identity, passphrase):
+        try:
+            return attempt()
+        except KeyUnavailableError as error:
+            failed = str(error)  # of the last one, for the ways are tried from the cheap to the dear
+    raise KeyUnavailableError(failed or _what_is_missing(stanzas, keyring, identity, passphrase))
 
 
 def key_ids(stanzas: Sequence[Stanza]) -> tuple[str, ...]:
@@ -143,9 +148,10 @@ def check(stanzas: object) -> None:
             "the file is damaged or hostile."
         )
     for stanza in _of_type(stanzas, _KEYRING):
-        if not isinstance(stanza.get("key_id"), str) or not _KEY_ID.fullmatch(stanza["key_id"]):
-            raise SealedFileError("the field 'key_id' is missing or damaged.")
+        _check_id(stanza, "key_id", _KEY_ID)
         read_fields(stanza, _FIELDS)
+    for stanza in _of_type(stanzas, *KINDS):
+        _check_id(stanza, "recipient", _RECIPIENT)
     for stanza in _of_type(stanzas, _PASSPHRASE):
         passphrases.check(stanza)
 
@@ -157,19 +163,55 @@ def _wrap_with_keyring(data_key: bytes, context: bytes, keyring: Keyring) -> Sta
 
 def _unwrap_with_keyring(stanza: Stanza, context: bytes, keyring: Keyring) -> bytes:
     cipher = AESSIV(keyring.ring_key("wrap", length=_WRAP_KEY, key_id=stanza["key_id"]))
-    return cipher.decrypt(read_fields(stanza, _FIELDS)[0], [context])
+    try:
+        return cipher.decrypt(read_fields(stanza, _FIELDS)[0], [context])
+    except InvalidTag:
+        raise KeyUnavailableError(
+            f"what key id {stanza['key_id']} wraps was altered, or is for another key with the same id."
+        ) from None
 
 
-def _of_type(stanzas: Sequence[Stanza], kind: str) -> list[Stanza]:
-    return [stanza for stanza in stanzas if stanza["type"] == kind]
+def _attempts(
+    stanzas: Sequence[Stanza],
+    context: bytes,
+    keyring: Keyring | None,
+    identity: Identity | None,
+    passphrase: str | bytes | None,
+) -> Iterator[Callable[[], bytes]]:
+    """Give what there is to try."""
+    if keyring is not None:
+        for stanza in _of_type(stanzas, _KEYRING):
+            if stanza["key_id"] in keyring.key_ids:
+                yield partial(_unwrap_with_keyring, stanza, context, keyring)
+    if identity is not None:
+        for stanza in _of_type(stanzas, identity.recipient.kind):
+            if stanza["recipient"] == identity.recipient.id:
+                yield partial(identity.unwrap, stanza, context)
+    if passphrase is not None:
+        provider = passphrases.PassphraseProvider(passphrase)
+        for stanza in _of_type(stanzas, _PASSPHRASE):
+            yield partial(provider.unwrap, stanza, context)
 
 
-def _what_is_missing(stanzas: Sequence[Stanza], keyring: Keyring | None, passphrase: str | bytes | None) -> str:
+def _check_id(stanza: Stanza, field: str, form: re.Pattern[str]) -> None:
+    """Check what names a key: it stands in errors."""
+    if not isinstance(stanza.get(field), str) or not form.fullmatch(stanza[field]):
+        raise SealedFileError(f"the field {field!r} is missing or damaged.")
+
+
+def _of_type(stanzas: Sequence[Stanza], *kinds: str) -> list[Stanza]:
+    return [stanza for stanza in stanzas if stanza["type"] in kinds]
+
+
+def _what_is_missing(
+    stanzas: Sequence[Stanza], keyring: Keyring | None, identity: Identity | None, passphrase: str | bytes | None
+) -> str:
     """Say what would open the stanzas, and what was given instead."""
     ways = [f"key id {stanza['key_id']}" for stanza in _of_type(stanzas, _KEYRING)]
-    if _of_type(stanzas, _PASSPHRASE):
-        ways.append("a passphrase")
+    ways += [f"the identity of recipient {stanza['recipient']}" for stanza in _of_type(stanzas, *KINDS)]
+    ways += ["a passphrase"] if _of_type(stanzas, _PASSPHRASE) else []
     given = [] if keyring is None else [f"a keyring with key ids {', '.join(keyring.key_ids)}"]
+    given += [] if identity is None else [f"the identity of recipient {identity.recipient.id}"]
     given += [] if passphrase is None else ["a passphrase"]
     return (
         f"it opens with {' or '.join(ways) or 'nothing that is known here'}; given: {' and '.join(given) or 'nothing'}."

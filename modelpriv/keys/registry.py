@@ -1,4 +1,4 @@
-"""The keyrings that are alive in this process, where a reference finds the one it means."""
+"""The keyrings and identities that are alive in this process, where a pickle finds the one it means."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
+    from modelpriv.keys.identity import Identity
     from modelpriv.keys.keyring import Keyring
+    from modelpriv.keys.recipient import Recipient
 
-__all__ = ["Fingerprint", "find", "find_same", "opened_from", "opening", "register"]
+__all__ = [
+    "Fingerprint",
+    "find",
+    "find_identity",
+    "find_same",
+    "opened_from",
+    "opening",
+    "register",
+    "register_identity",
+]
 
 Fingerprint = tuple[str, bytes]
 """A key's id as 8 hexadecimal digits, and its 16-byte check value."""
 
 # By id(), because a plain dict's operations need no lock that a fork could leave locked; the values are weak.
 _live: WeakValueDictionary[int, "Keyring"] = WeakValueDictionary()
+_identities: WeakValueDictionary[int, "Identity"] = WeakValueDictionary()
 _opening: ContextVar[tuple["Keyring", ...]] = ContextVar("modelpriv.keys.opening", default=())
 
 
@@ -62,6 +74,17 @@ def opened_from(source: bytes) -> "Keyring | None":
 def find_same(fingerprints: Sequence[Fingerprint], uri: str | None) -> "Keyring | None":
     """Find the live keyring with exactly these keys and this URI."""
     return next((keyring for keyring in _alive() if (keyring.fingerprints, keyring.uri) == (fingerprints, uri)), None)
+
+
+def register_identity(identity: "Identity") -> None:
+    """Let pickles find an identity for as long as something else holds it."""
+    _identities[id(identity)] = identity
+
+
+def find_identity(recipient: "Recipient") -> "Identity | None":
+    """Find the live identity of a recipient."""
+    live = (reference() for reference in _identities.valuerefs())
+    return next((identity for identity in live if identity is not None and identity.recipient == recipient), None)
 
 
 def _closeness(keyring: "Keyring", wanted: Sequence[Fingerprint]) -> tuple[int, bool, bool]:

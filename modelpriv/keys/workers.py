@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 from joblib.externals.loky.backend import reduction as loky
 
 from modelpriv.keys import registry
+from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import Keyring, build, read_secret
+from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference
 
 __all__ = ["dumps", "loads", "register", "register_keys"]
@@ -51,8 +53,9 @@ def loads(data: bytes) -> Any:
 
 
 def register_keys() -> None:
-    """Register keyrings, and references that have one."""
+    """Register keyrings, references that have one, and identities."""
     register(Keyring, _reduce_keyring)
+    register(Identity, _reduce_identity)
     register(KeyReference, _reduce_reference)
 
 
@@ -69,3 +72,11 @@ def _arrive(secret: str, uri: str | None) -> Keyring:
     """Take a keyring from the pipe; one that came before, or once went out from here, is taken instead of a second."""
     keyring = build(read_secret(secret), uri=uri)
     return registry.find_same(keyring.fingerprints, uri) or keyring
+
+
+def _reduce_identity(identity: Identity) -> Reduced:
+    return _identity_arrives, (identity.recipient, identity.export_secret())
+
+
+def _identity_arrives(recipient: Recipient, secret: str) -> Identity:
+    return registry.find_identity(recipient) or Identity.from_secret(secret)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
-from modelpriv.keys import Keyring, envelope
+from modelpriv.keys import Identity, Keyring, envelope
 from modelpriv.keys.keyring import build
 from modelpriv.keys.providers import passphrase as passphrases
 from modelpriv.keys.text import to_base64
@@ -52,7 +52,7 @@ def test_key_ids(keyring, stanzas):
 
 def test_wrapped_with_nothing():
     """A key is not wrapped with nothing."""
-    with pytest.raises(ParameterError, match="keyring or a passphrase"):
+    with pytest.raises(ParameterError, match="keyring, a passphrase or recipients"):
         envelope.wrap(KEY, context=CONTEXT)
 
 
@@ -156,6 +156,53 @@ def test_costs_above_the_bound(keyring, stanzas, monkeypatch, field, value):
     monkeypatch.setattr(passphrases, "Argon2id", None)
     with pytest.raises(SealedFileError, match="above what is accepted"):
         envelope.unwrap([stanzas[0], stanzas[1] | {field: value}], context=CONTEXT, keyring=keyring)
+
+
+@pytest.fixture
+def identity():
+    """An identity of the cheapest kind."""
+    return Identity.generate("x25519")
+
+
+def test_recipients_open(keyring, identity):
+    """Each recipient's identity opens, whatever else would."""
+    others = [Identity.generate(kind) for kind in ("x-wing", "p-256")]
+    everybody = [identity, *others]
+    recipients = [one.recipient for one in everybody]
+    stanzas = envelope.wrap(KEY, context=CONTEXT, keyring=keyring, recipients=recipients)
+    for one in everybody:
+        assert envelope.unwrap(json.loads(json.dumps(stanzas)), context=CONTEXT, identity=one) == KEY
+    assert envelope.unwrap(stanzas, context=CONTEXT, keyring=Keyring.generate(), identity=identity) == KEY
+
+
+def test_another_identity(identity):
+    """An identity for which there is no stanza is told which recipients there are, and which it is."""
+    stanzas = envelope.wrap(KEY, context=CONTEXT, recipients=[identity.recipient])
+    other = Identity.generate("x25519")
+    with pytest.raises(KeyUnavailableError, match=f"recipient {identity.recipient.id}; given.*{other.recipient.id}"):
+        envelope.unwrap(stanzas, context=CONTEXT, identity=other)
+
+
+def test_a_stanza_for_somebody_else(identity):
+    """A stanza that names this recipient but was sealed to another is noticed."""
+    (stanza,) = envelope.wrap(KEY, context=CONTEXT, recipients=[Identity.generate("x25519").recipient])
+    with pytest.raises(KeyUnavailableError, match=f"{identity.recipient.id} does not open"):
+        envelope.unwrap([stanza | {"recipient": identity.recipient.id}], context=CONTEXT, identity=identity)
+
+
+@pytest.mark.parametrize("recipient", [None, 5, "", "0" * 15, "G" * 16, "0" * 16 + "\n"])
+def test_a_recipient_id_is_hexadecimal(identity, recipient):
+    """A recipient's id that is none is refused: it would stand in errors."""
+    (stanza,) = envelope.wrap(KEY, context=CONTEXT, recipients=[identity.recipient])
+    with pytest.raises(SealedFileError, match="'recipient'"):
+        envelope.unwrap([stanza | {"recipient": recipient}], context=CONTEXT, identity=identity)
+
+
+def test_too_many_recipients(identity):
+    """A key is not wrapped in more ways than would be read."""
+    assert len(envelope.wrap(KEY, context=CONTEXT, recipients=[identity.recipient] * 64)) == 64
+    with pytest.raises(ParameterError, match="at most 64"):
+        envelope.wrap(KEY, context=CONTEXT, recipients=[identity.recipient] * 65)
 
 
 @pytest.mark.parametrize("key_id", ["", "0000000", "0000000G", "00000001\n", "\x1b[31mcanary"])

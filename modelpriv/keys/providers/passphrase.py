@@ -14,7 +14,7 @@ from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeE
 from modelpriv.keys.derivation import KEY_LENGTH
 from modelpriv.keys.text import read_fields, to_base64
 
-__all__ = ["PassphraseProvider", "configured_passphrase", "set_passphrase_callback"]
+__all__ = ["PassphraseProvider", "as_bytes", "check", "configured_passphrase", "set_passphrase_callback"]
 
 TYPE = "argon2id"
 
@@ -59,14 +59,7 @@ class PassphraseProvider:
     __slots__ = ("_passphrase",)
 
     def __init__(self, passphrase: str | bytes) -> None:
-        if not isinstance(passphrase, str | bytes):
-            raise ParameterTypeError(f"passphrase must be a str or bytes, got {type(passphrase).__name__}.")
-        if not passphrase:
-            raise ParameterError("passphrase is empty: give one of several words.")
-        try:
-            self._passphrase = passphrase.encode() if isinstance(passphrase, str) else passphrase
-        except UnicodeEncodeError:
-            raise ParameterError("passphrase holds a lone surrogate, which UTF-8 cannot encode.") from None
+        self._passphrase = as_bytes(passphrase)
 
     def wrap(self, data_key: bytes, context: bytes) -> dict[str, Any]:
         """Wrap a data key, bound to its context."""
@@ -119,6 +112,18 @@ class PassphraseProvider:
         kdf = Argon2id(salt=salt, length=_COMMITMENT + _KEY, iterations=passes, memory_cost=memory_kib, lanes=lanes)
         derived = kdf.derive(self._passphrase)
         return derived[:_COMMITMENT], derived[_COMMITMENT:]
+
+
+def as_bytes(passphrase: str | bytes) -> bytes:
+    """Give a passphrase as bytes, or say what is wrong with it."""
+    if not isinstance(passphrase, str | bytes):
+        raise ParameterTypeError(f"passphrase must be a str or bytes, got {type(passphrase).__name__}.")
+    if not passphrase:
+        raise ParameterError("passphrase is empty: give one of several words.")
+    try:
+        return passphrase.encode() if isinstance(passphrase, str) else passphrase
+    except UnicodeEncodeError:
+        raise ParameterError("passphrase holds a lone surrogate, which UTF-8 cannot encode.") from None
 
 
 def check(blob: Mapping[str, Any]) -> list[bytes]:
