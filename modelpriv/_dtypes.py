@@ -93,7 +93,7 @@ def read_pandas(series: Any, name: object) -> Native:
         # Codes are looked up in Arrow: categories rebuilt as text turn nulls into the text 'None' in pandas 2.2.
         known = read_pandas(pd.Series(dtype.categories), name)
         codes = series.cat.codes.to_numpy()
-        data = known.data.take(pa.array(codes, mask=codes < 0))
+        data = _look_up(known.data, pa.array(codes, mask=codes < 0))
         spec = DType("pandas", data.type, "category", categories=known.dtype, ordered=bool(dtype.ordered))
         return Native(data, spec, known.data)
     if isinstance(dtype, pd.SparseDtype):
@@ -118,7 +118,7 @@ def read_polars(series: Any, name: object) -> Native:
         raise _unsupported(name, kind)
     native = read_arrow(_convert(series.to_arrow, name, kind), name)
     # An Enum's dtype holds its categories; its name does not.
-    own = kind if native.categories is not None else series.dtype
+    own = kind if kind == "Enum" else series.dtype
     return replace(native, dtype=replace(native.dtype, container="polars", native=own))
 
 
@@ -128,15 +128,14 @@ def read_arrow(column: Any, name: object) -> Native:
     data = _one_chunk(column)
     if pa.types.is_dictionary(type_):
         known = read_arrow(data.dictionary, name)
-        dense = known.data.take(data.indices)
+        dense = _look_up(known.data, data.indices)
         spec = DType("pyarrow", dense.type, type_, categories=known.dtype, ordered=type_.ordered)
         return Native(dense, spec, known.data)
-    if pa.types.is_string_view(type_):
-        data = data.cast(pa.large_string())
-    elif pa.types.is_binary_view(type_):
-        data = data.cast(pa.large_binary())
-    if isinstance(type_, pa.BaseExtensionType) or not any(is_kind(data.type) for is_kind in _FLAT):
+    plain = _plain(type_)
+    if isinstance(type_, pa.BaseExtensionType) or not any(is_kind(plain) for is_kind in _FLAT):
         raise _unsupported(name, type_)
+    if type_ != plain:
+        return Native(_convert(lambda: data.cast(plain), name, type_), DType("pyarrow", plain, type_))
     return Native(data, DType("pyarrow", data.type, type_))
 
 
@@ -155,7 +154,18 @@ def read_numpy(values: Any, name: object) -> Native:
         if count != 1 or unit not in _NUMPY_UNITS[dtype.kind]:
             raise _unsupported(name, dtype)
         cells = cells.astype(f"{dtype.kind}8[{_NUMPY_UNITS[dtype.kind][unit]}]")
+    elif dtype.kind == "S":
+        cells = cells.astype(object)  # Arrow would cut the others at their first NUL
+    elif dtype == np.float16:
+        cells = cells.astype(np.float32)
     data = _one_chunk(_convert(lambda: pa.array(cells, from_pandas=True), name, dtype))
+    if dtype.kind in "mM":
+        # numpy and Arrow both let what is too large for a coarser unit, or for a date, wrap around.
+        same = data.to_numpy(zero_copy_only=False).astype(dtype) == values
+        if not (same | np.isnat(values)).all():
+            raise InputError(
+                f"Column {name!r} has dtype {dtype} and holds times too far off to be read. Remove them first."
+            )
     return Native(data, DType("numpy", data.type, dtype))
 
 
@@ -168,6 +178,8 @@ def _read_objects(values: Any, name: object) -> Native:
         is_nan = [value != value for value in values if type(value) is float]  # noqa: PLR0124 - only NaN differs from itself
         nulls |= {"nan"} if any(is_nan) else set()
         cells -= {float} if all(is_nan) and len(cells) > 1 else set()
+    if decimal.Decimal in cells and any(type(value) is decimal.Decimal and value.is_nan() for value in values):
+        nulls |= {"Decimal NaN"}
     if len(cells) > 1:
         kinds = ", ".join(sorted(kind.__name__ for kind in cells))
         raise InputError(
@@ -202,6 +214,31 @@ def _objects_to_arrow(values: Any, cell: type | None) -> Any:
         return pa.array(values, type=pa.uint64(), from_pandas=True)
 
 
+def _plain(type_: Any) -> Any:
+    """Return the type that a type is read as: Arrow computes little with these."""
+    t = pa.types
+    if t.is_string_view(type_):
+        return pa.large_string()
+    if t.is_binary_view(type_):
+        return pa.large_binary()
+    if t.is_float16(type_):
+        return pa.float32()
+    if t.is_date64(type_):
+        return pa.date32()
+    if t.is_decimal(type_) and type_.bit_width < 128:  # noqa: PLR2004 - bits
+        return pa.decimal128(type_.precision, type_.scale)
+    return type_
+
+
+def _look_up(known: Any, codes: Any) -> Any:
+    """Return the categories that codes stand for; text too long for 32-bit offsets becomes large text."""
+    if pa.types.is_string(known.type) or pa.types.is_binary(known.type):
+        size = pc.sum(pc.binary_length(known).take(codes).cast(pa.int64())).as_py() or 0
+        if size > _MAX_32_BIT:
+            known = known.cast(_large(known.type))
+    return known.take(codes)
+
+
 def _one_chunk(column: Any) -> Any:
     """Return the column as one array; text too long for 32-bit offsets becomes large text."""
     if not isinstance(column, pa.ChunkedArray):
@@ -209,15 +246,19 @@ def _one_chunk(column: Any) -> Any:
     if column.num_chunks == 1:
         return column.chunk(0)
     if column.nbytes > _MAX_32_BIT and (pa.types.is_string(column.type) or pa.types.is_binary(column.type)):
-        column = column.cast(pa.large_string() if pa.types.is_string(column.type) else pa.large_binary())
+        column = column.cast(_large(column.type))
     return column.combine_chunks()
+
+
+def _large(type_: Any) -> Any:
+    return pa.large_string() if pa.types.is_string(type_) else pa.large_binary()
 
 
 def _convert(reader: Callable[[], Any], name: object, dtype: object) -> Any:
     """Call a reader whose own errors may print cells, and reword them."""
     try:
         return reader()
-    except UnicodeEncodeError:
+    except UnicodeError:
         why = "holds a lone surrogate, which is not valid Unicode. Clean its text first"
     except Exception as error:  # noqa: BLE001 - whatever the container raises, its words may hold a cell
         why = f"does not convert to Arrow ({type(error).__name__}). Give it a plain dtype first"
@@ -259,33 +300,54 @@ def default_dtype(container: str, arrow: Any) -> DType:
 
 def build(data: Any, dtype: DType, categories: Any = None) -> Any:
     """Build the container's own column; a categorical whose categories are not given takes those that occur."""
-    if dtype.cell is None and data.type != dtype.arrow:
-        data = data.cast(dtype.arrow)
-    if dtype.categories is not None:
-        return _build_categories(
-            data, dtype, dtype.categories, data.unique().drop_null() if categories is None else categories
-        )
-    if dtype.container == "pyarrow":
-        return data.cast(dtype.native)
-    if dtype.container == "polars":
-        return _build_polars(data, dtype.native)
     if dtype.cell is not None:
         return _build_objects(data, dtype.null)
-    if isinstance(dtype.native, np.dtype):
+    if dtype.categories is not None:
+        return _build_categories(_cast(data, dtype.arrow), dtype, dtype.categories, categories)
+    if dtype.container == "pyarrow":
+        return _cast(data, dtype.native)
+    native: Any = dtype.native
+    data = _cast(data, native.pyarrow_dtype if isinstance(native, pd.ArrowDtype) else dtype.arrow)
+    if dtype.container == "polars":
+        return _build_polars(data, native)
+    if isinstance(native, np.dtype):
         return _build_numpy(data, dtype)
-    return dtype.native.__from_arrow__(data)
+    built = native.__from_arrow__(data)
+    # pandas takes Arrow's memory for instants, and it cannot be written to.
+    return built.copy() if isinstance(native, pd.DatetimeTZDtype) else built
+
+
+def _cast(data: Any, type_: Any) -> Any:
+    """Cast cells; text too long for 32-bit offsets becomes several chunks."""
+    if data.type == type_:
+        return data
+    if data.nbytes <= _MAX_32_BIT or len(data) < 2 or not (pa.types.is_string(type_) or pa.types.is_binary(type_)):  # noqa: PLR2004 - halves
+        return data.cast(type_)
+    half = len(data) // 2
+    parts = [_cast(data.slice(0, half), type_), _cast(data.slice(half), type_)]
+    return pa.chunked_array(
+        [chunk for part in parts for chunk in (part.chunks if isinstance(part, pa.ChunkedArray) else [part])]
+    )
 
 
 def _build_categories(data: Any, dtype: DType, spec: DType, known: Any) -> Any:
+    found = data.unique().drop_null()
+    known = found if known is None else known
+    new = found.filter(pc.invert(pc.is_in(found, value_set=known)))
+    if len(new):
+        if dtype.ordered or dtype.native == "Enum":
+            # Where in the order these cells stand is not known, and none may be lost: they come back as they are.
+            return build(data, default_dtype(dtype.container, data.type))
+        known = pa.concat_arrays([known, new])
     if dtype.container == "polars":
         import polars as pl  # noqa: PLC0415 - a polars frame came in, so it is there
 
-        return _build_polars(data, pl.Enum(known.to_pylist()) if dtype.native == "Enum" else pl.Categorical())
+        return _build_polars(data, pl.Enum(known.to_pylist()) if dtype.native == "Enum" else dtype.native)
     codes = pc.index_in(data, value_set=known)
     if dtype.native == "category":
         index = pd.Index(build(known, spec), dtype=object if spec.cell is not None else spec.native)
         numbers = codes.fill_null(-1).to_numpy(zero_copy_only=False)
-        return pd.Categorical.from_codes(numbers, dtype=pd.CategoricalDtype(index, dtype.ordered))
+        return pd.Categorical.from_codes(numbers.copy(), dtype=pd.CategoricalDtype(index, dtype.ordered))
     type_ = dtype.native.pyarrow_dtype if dtype.container == "pandas" else dtype.native
     values = known.cast(type_.value_type)
     array = pa.DictionaryArray.from_arrays(codes.cast(type_.index_type), values, ordered=type_.ordered)
@@ -318,10 +380,16 @@ def _build_numpy(data: Any, dtype: DType) -> Any:
             return _NULLABLE[native.name].__from_arrow__(data)
         return _build_objects(data, None)
     cells = data.to_numpy(zero_copy_only=False)
-    return cells.astype(native.kind if native.kind in "US" else native, copy=False)
+    if native.kind in "US":
+        cells = cells.astype(native.kind)  # as wide as it needs to be, but no narrower than it was
+        return cells.astype(native) if cells.dtype.itemsize < native.itemsize else cells
+    return cells.astype(native)  # a copy, as Arrow's memory cannot be written to
 
 
 _MAX_32_BIT = 2**31 - 1
+
+# The digits that Arrow's widest decimal has; a negative scale could stand for more.
+_DIGITS = 76
 
 # Since version 3 pandas has a text dtype of its own; before, text lives in object columns.
 _PANDAS_TEXT: Any = pd.Series(["text"]).dtype
@@ -340,7 +408,12 @@ _PANDAS_EXTENSIONS = (*_INTEGERS, pd.Float32Dtype, pd.Float64Dtype, pd.BooleanDt
 _NULLABLE: dict[str, Any] = {kind().name.lower(): kind() for kind in _INTEGERS} | {"bool": pd.BooleanDtype()}
 
 _NULLS: dict[type, str] = {type(None): "None", type(pd.NA): "NA", type(pd.NaT): "NaT"}
-_NULL_VALUES: dict[str | None, object] = {"nan": float("nan"), "NA": pd.NA, "NaT": pd.NaT}
+_NULL_VALUES: dict[str | None, object] = {
+    "nan": float("nan"),
+    "NA": pd.NA,
+    "NaT": pd.NaT,
+    "Decimal NaN": decimal.Decimal("NaN"),
+}
 
 # The cells that an object column may hold; None lets Arrow find precision and scale.
 _CELLS: dict[type, Any] = {
@@ -368,5 +441,6 @@ _NUMPY_UNITS = {
 _FLAT = (
     *(is_text, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_integer),
     *(pa.types.is_floating, pa.types.is_boolean, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp),
-    *(pa.types.is_duration, pa.types.is_decimal, pa.types.is_null),
+    *(pa.types.is_duration, lambda type_: pa.types.is_decimal(type_) and type_.precision - type_.scale <= _DIGITS),
+    pa.types.is_null,
 )
