@@ -80,3 +80,9 @@ def public_classes():
 def test_every_public_class_has_an_example(thing):
     """A public class shows how it is used, so that the two tests above have something to run."""
     assert issubclass(thing, Exception) or ">>>" in inspect.getdoc(thing)
+
+
+@pytest.mark.parametrize("name", [name for name in modelpriv.__all__ if not name.startswith("__")])
+def test_the_reference_has_every_public_name(name):
+    """What the package offers stands in the API reference."""
+    assert f"::: modelpriv.{name}\n" in (ROOT / "docs" / "api.md").read_text()
