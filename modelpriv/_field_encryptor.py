@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from modelpriv._base import check_choice
 from modelpriv._cells import logical_type
+from modelpriv._data_keys import new_data_key, open_data_keys, read_recipients
 from modelpriv._dtypes import DType, default_dtype
 from modelpriv._frame import Built, Column, Frame, open_frame
 from modelpriv._keyed import KeyedCall, KeyedColumnTransformer, context_of
 from modelpriv._tags import check_same_type
 from modelpriv._tokens import Tokens, bound_to
-from modelpriv.errors import InputError, ParameterError, ParameterTypeError
+from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
+from modelpriv.keys import Identity, Keyring, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["FieldEncryptor"]
 
@@ -31,8 +34,12 @@ class FieldEncryptor(KeyedColumnTransformer):
     mode : {"randomized", "deterministic"}, default="randomized"
         "randomized" gives equal cells different tokens. "deterministic" gives equal cells of one context equal tokens,
         so that tables still join, group and count on them.
-    key : Keyring or str
-        The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``.
+    key : Keyring, str or Identity
+        The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``. To open what was encrypted to
+        `recipients`: an identity.
+    recipients : list of Recipient or str, optional
+        Public keys, or their lines of text, in the place of `key`: every `fit` makes a data key, and only the
+        recipients' identities open what is encrypted with it. Store `wrapped_keys_` with the table.
     context : str or dict of str, optional
         What a column's key and tokens are tied to: a text for one column, or a dict of names to texts; by default each
         column's name. The same key, context and mode in two tables makes their columns joinable.
@@ -53,6 +60,9 @@ class FieldEncryptor(KeyedColumnTransformer):
     ----------
     key_id_ : str
         The id of the key that `fit` pinned: 8 hexadecimal digits.
+    wrapped_keys_ : dict of str to list of dict
+        With `recipients`: the id of the data key, and the stanzas that wrap it, one a recipient; for JSON. Without it
+        the tokens are lost: set it on another `FieldEncryptor` to open them there.
     n_features_in_ : int
         The number of columns seen in `fit`.
     feature_names_in_ : numpy array of str
@@ -97,6 +107,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         mode: str = "randomized",
         *,
         key: Any = None,
+        recipients: Any = None,
         context: Any = None,
         bind: Any = None,
         pad: int | None = None,
@@ -106,6 +117,7 @@ class FieldEncryptor(KeyedColumnTransformer):
     ) -> None:
         self.mode = mode
         self.key = key
+        self.recipients = recipients
         self.context = context
         self.bind = bind
         self.pad = pad
@@ -139,7 +151,9 @@ class FieldEncryptor(KeyedColumnTransformer):
         self._check()
         frame = open_frame(X)
         states = self._states_to_open(frame)
-        call = self._begin(frame, self._read_references(frame), fitting=not hasattr(self, "key_id_"))
+        keys = self._keyring()
+        key_id = getattr(self, "key_id_", keys.primary)
+        call = KeyedCall(frame, self._read_references(frame), keys, key_id, self.context)
         return frame.replaced({p: self._restore(frame.column(p), state, call) for p, state in states.items()})
 
     def needs_rewrap(self, X: Any) -> bool:
@@ -184,6 +198,8 @@ class FieldEncryptor(KeyedColumnTransformer):
             Cells do not open. Nothing is moved then, whatever `on_error` says.
         """
         self._check()
+        if self.recipients is not None:
+            raise ParameterError("What was encrypted to recipients has one data key for each fit: fit again instead.")
         frame = open_frame(X)
         states = self._states_to_open(frame)
         call = self._begin(frame, self._read_references(frame), fitting=True)
@@ -251,8 +267,41 @@ class FieldEncryptor(KeyedColumnTransformer):
         tags.non_deterministic = self.mode == "randomized"
         return tags
 
+    def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> KeyedCall:
+        if not fitting or self.recipients is None:
+            return super()._begin(frame, references, fitting=fitting)
+        keys, wrapped = new_data_key(read_recipients(self.recipients))
+        return _DataKeyCall(frame, references, keys, keys.primary, self.context, wrapped)
+
+    def _finish_fit(self, call: KeyedCall) -> None:
+        super()._finish_fit(call)
+        if isinstance(call, _DataKeyCall):
+            # Pickled by reference, as any keyring: it is there while this process lives, and nowhere else.
+            self._data_keys = call.keys
+            self.wrapped_keys_ = call.wrapped
+
+    def _keyring(self) -> Keyring:
+        if isinstance(self.key, Identity):
+            return open_data_keys(getattr(self, "wrapped_keys_", {}), self.key)
+        if self.recipients is None:
+            return super()._keyring()
+        try:
+            return resolve(getattr(self, "_data_keys", None))
+        except ModelprivError:
+            raise KeyUnavailableError(
+                "The data key of this fit is not in this process any more. To protect, fit again; to open, "
+                "set_params(key=identity) with the identity of a recipient."
+            ) from None
+
     def _check_parameters(self) -> None:
-        super()._check_parameters()
+        if self.recipients is None and not isinstance(self.key, Identity):
+            super()._check_parameters()
+        else:
+            self._check_context()
+        if self.recipients is not None:
+            read_recipients(self.recipients)
+            if not isinstance(self.key, (Identity, NoneType)):
+                raise ParameterError("key and recipients were both given. Encrypt with a key, or to recipients.")
         check_choice("mode", self.mode, ("randomized", "deterministic"))
         check_choice("on_error", self.on_error, ("raise", "null"))
         if self.pad is not None and (isinstance(self.pad, bool) or not isinstance(self.pad, int)):
@@ -334,6 +383,13 @@ class _State:
     dtype: DType
     logical: str
     categories: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _DataKeyCall(KeyedCall):
+    """What one fit to recipients works on: the keyring holds the new data key."""
+
+    wrapped: dict[str, list[dict[str, Any]]]
 
 
 def _bound(call: KeyedCall) -> Any:

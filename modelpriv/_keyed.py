@@ -57,6 +57,9 @@ class KeyedColumnTransformer(BaseColumnTransformer):
     def _check_parameters(self) -> None:
         if self.key is None:
             resolve(None)  # raises, and says what to pass
+        self._check_context()
+
+    def _check_context(self) -> None:
         if self.context is None or isinstance(self.context, str):
             contexts = {"context": self.context}
         elif isinstance(self.context, dict):

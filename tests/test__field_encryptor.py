@@ -3,6 +3,7 @@
 import base64
 import copy
 import itertools
+import json
 import pickle
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 from modelpriv import FieldEncryptor, Keyring
 from modelpriv.errors import DecryptionError, InputError, KeyUnavailableError, ParameterError, ParameterTypeError
+from modelpriv.keys import Identity, Recipient
 from modelpriv.keys.derivation import context_key, enc, working_key
 from modelpriv.testing import check_privacy_transformer
 
@@ -496,3 +498,94 @@ def test_tokens_for_refuses_what_would_find_nothing(parameters, values, error, w
     step = FieldEncryptor(**({"mode": "deterministic", "key": KEYS, "columns": ["email"]} | parameters)).fit(people)
     with pytest.raises(error, match=words):
         step.tokens_for(values, column="email")
+
+
+@pytest.mark.parametrize("kind", ["x-wing", "x25519", "p-256", "rsa"])
+def test_an_identity_reads_what_a_process_with_public_keys_wrote(kind, tmp_path, people):
+    """A process with public keys only protects and is pickled; another with the identity reads back."""
+    identity, other = Identity.generate(kind), Identity.generate("x25519")
+    people.to_parquet(tmp_path / "people.parquet")
+    program = (
+        "import pickle, sys; import pandas as pd; from modelpriv import FieldEncryptor\n"
+        f"people = pd.read_parquet({str(tmp_path / 'people.parquet')!r})\n"
+        "step = FieldEncryptor('deterministic', columns=['email', 'age'], recipients=sys.argv[1:])\n"
+        "pickle.dump((step.fit(people), step.transform(people)), sys.stdout.buffer)"
+    )
+    lines = [str(identity.recipient), str(other.recipient)]
+    run = subprocess.run([sys.executable, "-c", program, *lines], capture_output=True, check=True)
+    step, tokens = pickle.loads(run.stdout)
+    with pytest.raises(KeyUnavailableError, match="fit again"):
+        step.transform(people)
+    with pytest.raises(KeyUnavailableError, match=r"set_params\(key=identity\)"):
+        step.inverse_transform(tokens)
+    for reader in (identity, other):
+        assert step.set_params(key=reader).inverse_transform(tokens).equals(people)
+    with pytest.raises(KeyUnavailableError):
+        step.set_params(key=Identity.generate("x25519")).inverse_transform(tokens)
+
+
+def test_wrapped_keys_open_a_table_without_the_fitted_object(people):
+    """A table of tokens and the wrapped keys that were stored with it, as JSON, are all that an identity needs."""
+    identity = Identity.generate()
+    step = FieldEncryptor(columns=["email", "age"], recipients=[identity.recipient])
+    tokens = step.fit_transform(people)
+    stored = json.dumps(step.wrapped_keys_)
+    reader = FieldEncryptor(columns=["email", "age"], key=identity)
+    with pytest.raises(KeyUnavailableError, match="wrapped_keys_"):
+        reader.inverse_transform(tokens)
+    reader.wrapped_keys_ = json.loads(stored)
+    assert reader.inverse_transform(tokens).equals(people)
+
+
+def test_wrapped_keys_do_not_open_under_another_name(people):
+    """A wrapped data key that is stored under the id of another one is refused."""
+    identity = Identity.generate("x25519")
+    step = FieldEncryptor(columns=["email"], recipients=[identity.recipient]).fit(people)
+    reader = FieldEncryptor(columns=["email"], key=identity)
+    reader.wrapped_keys_ = {"00000000": next(iter(step.wrapped_keys_.values()))}
+    with pytest.raises(KeyUnavailableError):
+        reader.inverse_transform(step.transform(people))
+
+
+def test_every_fit_has_a_data_key_of_its_own(people):
+    """Joins hold within one fit to recipients, and not across two."""
+    step = FieldEncryptor("deterministic", columns=["id"], recipients=[Identity.generate("x25519").recipient])
+    first, again = step.fit_transform(people), step.transform(people)
+    assert first.equals(again)
+    assert not set(first["id"]) & set(step.fit_transform(people)["id"])
+
+
+def test_the_data_key_is_not_in_the_pickle(people):
+    """A pickled object holds the data key wrapped to its recipients, and not the key."""
+    identity = Identity.generate()
+    step = FieldEncryptor(recipients=[identity.recipient]).fit(people)
+    (secret,) = step._data_keys._keys.values()
+    (private,) = {identity._private}
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps(step.set_params(key=identity), protocol)
+        assert secret not in data
+        assert private not in data
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "words"),
+    [
+        ({"recipients": []}, ParameterError, "nobody could ever read"),
+        ({"recipients": "x"}, ParameterTypeError, "list of Recipients"),
+        ({"recipients": [Identity.generate("x25519")]}, ParameterTypeError, "identity.recipient"),
+        ({"recipients": ["modelpriv_recipient_x"]}, ParameterError, "recipient"),
+        ({"recipients": [Identity.generate("x25519").recipient], "key": KEYS}, ParameterError, "both given"),
+        ({"key": Identity.generate("x25519")}, KeyUnavailableError, "recipients="),
+        ({"key": Identity.generate("x25519").recipient}, ParameterTypeError, "key"),
+    ],
+    ids=lambda value: None,
+)
+def test_recipients_are_refused_in_fit(parameters, error, words, people):
+    """Recipients that are none, or that come with a key, are refused, with what to pass instead."""
+    with pytest.raises(error, match=words):
+        FieldEncryptor(**parameters).fit(people)
+
+
+def test_contract_with_recipients():
+    """The contract of a privacy transformer holds when cells are encrypted to public keys."""
+    check_privacy_transformer(FieldEncryptor(recipients=[Recipient(str(Identity.generate().recipient))]))
