@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from modelpriv._frame import Built, Column, Frame, open_frame
+from modelpriv._frame import Built, Column, Frame, as_names, open_frame
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
             positions = self._find_columns(frame)
         else:
             check_is_fitted(self, "n_features_in_")
-            frame = self._open(X, reset=False)
+            frame = open_frame(X)
+            self._check_names(frame, reset=False)
             positions = list(self._states)
         columns = self._read(frame, positions)
         return self._protect(columns, self._begin(frame, self._read_references(frame), fitting=False))
@@ -163,7 +165,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
 
     def _fit(self, X: Any) -> tuple[dict[int, Column], Any]:
         self._check()
-        frame = self._open(X, reset=True)
+        frame = open_frame(X)
         if frame.n_rows == 0:
             raise InputError(
                 f"Found array with 0 sample(s) (shape=(0, {len(frame.names)})) while a minimum of 1 is required by "
@@ -173,6 +175,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         call = self._begin(frame, self._read_references(frame), fitting=True)
         states = {position: self._fit_column(column, call) for position, column in columns.items()}
         # Set only now: a fit that fails leaves the last one whole.
+        self._check_names(frame, reset=True)
         self._states = states
         self._finish_fit(call)
         return columns, call
@@ -187,11 +190,17 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         check_choice("null", self.null, self._nulls)
         self._check_parameters()
 
-    def _open(self, X: Any, *, reset: bool) -> Frame:
-        frame = open_frame(X)
+    def _check_names(self, frame: Frame, *, reset: bool) -> None:
+        """Remember the columns of a table, or refuse one that has others than those that `fit` saw."""
         # scikit-learn looks at names and counts alone: its own checks of the cells would print them.
         validate_data(self, frame.native, skip_check_array=True, reset=reset)
-        return frame
+        if reset:
+            self._names = frame.names if frame.named else None
+        elif frame.named and self._names is not None and self._names != frame.names:
+            # scikit-learn compares names only where all are text, and here the wrong column would leave in clear.
+            raise InputError(
+                f"The columns must be those that {type(self).__name__} was fitted on, in that order: {self._names!r}."
+            )
 
     def _find_columns(self, frame: Frame) -> list[int]:
         """Return the positions of the declared columns."""
@@ -205,12 +214,13 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
                     f"only refers to. Name the columns to protect in `columns`."
                 )
             return list(range(len(frame.names)))
-        if isinstance(columns, (str, bytes)) or not hasattr(columns, "__iter__"):
+        names = as_names(columns)
+        if names is None:
             raise ParameterTypeError(
                 f"columns must be a list of names or positions, a callable or None, got {type(columns).__name__}. "
                 "Write columns=[...]."
             )
-        positions = [find_column(frame, name, "columns") for name in columns]
+        positions = [find_column(frame, name, "columns") for name in names]
         if not positions:
             raise ParameterError(
                 "columns names no column, so nothing would be protected. Name at least one, or leave the step out."
@@ -256,12 +266,12 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
 
 def find_column(frame: Frame, name: Any, parameter: str) -> int:
     """Return the position of a column that a parameter names, or gives by its position."""
-    try:
+    if isinstance(name, (bool, np.bool_)):
+        raise ParameterTypeError(f"{parameter} must hold names or positions of columns, not a mask of bools.")
+    if name in frame.names:
         return frame.names.index(name)
-    except ValueError:
-        pass
-    if isinstance(name, int) and not isinstance(name, bool) and -len(frame.names) <= name < len(frame.names):
-        return name % len(frame.names)
+    if isinstance(name, (int, np.integer)) and -len(frame.names) <= name < len(frame.names):
+        return int(name) % len(frame.names)
     raise ParameterError(
         f"{parameter} names {name!r}, which is not a column of the table. Its columns are {frame.names!r}."
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +19,9 @@ from modelpriv._dtypes import DType, build, read_arrow, read_numpy, read_pandas,
 from modelpriv.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["Built", "Column", "Frame", "open_frame"]
+__all__ = ["Built", "Column", "Frame", "as_names", "open_frame"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,10 @@ class _Polars(Frame):
             ]
         )
 
+    def as_wanted(self, result: Any, wanted: str) -> Any:
+        # scikit-learn would make one array of objects out of it.
+        return result.to_pandas() if wanted == "pandas" else result
+
 
 class _Arrow(Frame):
     container = "pyarrow"
@@ -117,7 +124,7 @@ class _Arrow(Frame):
         for position, column in columns.items():
             values = build(column.data, column.dtype, column.categories)
             result = result.set_column(position, pa.field(self.names[position], values.type), values)
-        return result
+        return _with_true_metadata(result, self.native.schema)
 
     def as_wanted(self, result: Any, wanted: str) -> Any:
         # scikit-learn makes frames out of arrays and frames, but not out of a pyarrow table.
@@ -125,7 +132,8 @@ class _Arrow(Frame):
             import polars as pl  # noqa: PLC0415 - the user asked for polars, so it is there
 
             return pl.from_arrow(result)
-        return result.to_pandas() if wanted == "pandas" else result
+        # Every column is one that goes in, also what the metadata call an index.
+        return result.to_pandas(ignore_metadata=True) if wanted == "pandas" else result
 
 
 class _Array(Frame):
@@ -149,8 +157,14 @@ class _Array(Frame):
             dtype = np.dtype(object)
         result = np.empty(self.native.shape, dtype=dtype)
         for position in range(len(self.names)):
-            result[:, position] = built[position] if position in built else self.native[:, position]
+            values = built[position] if position in built else self.native[:, position]
+            # numpy turns times into bare numbers of nanoseconds when they become objects.
+            result[:, position] = list(values) if dtype.kind == "O" and values.dtype.kind in "mM" else values
         return result
+
+    def as_wanted(self, result: Any, wanted: str) -> Any:
+        # In a frame the columns of an array of objects can have dtypes of their own again.
+        return pd.DataFrame(result).infer_objects() if wanted != "default" and result.dtype == object else result
 
 
 def open_frame(X: Any) -> Frame:
@@ -195,6 +209,14 @@ def open_frame(X: Any) -> Frame:
     return _filled(_open_array(X))
 
 
+def as_names(columns: Any) -> list[Any] | None:
+    """Return a list of names or positions as a list; None if it is none, as a text or a series, which holds cells."""
+    listed = isinstance(columns, (Sequence, AbstractSet, np.ndarray, pd.Index)) and not isinstance(
+        columns, (str, bytes)
+    )
+    return list(columns) if listed else None
+
+
 def _open_array(X: Any) -> Frame:
     """Open a numpy array, a list of rows, or anything that says how it becomes an array."""
     if isinstance(X, (str, bytes, dict, set)) or X is None or callable(X):
@@ -222,18 +244,33 @@ def _open_array(X: Any) -> Frame:
 
 
 def _rows_to_array(X: Any) -> Any:
-    """Make rows into an array of objects, so that numpy turns no number into text."""
-    if not isinstance(X, (list, tuple)):
+    """Make rows into an array of objects, so that numpy turns no number into text and no nested cell into a row."""
+    if not isinstance(X, (list, tuple)) or (len(X) and all(isinstance(row, np.ndarray) for row in X)):
         return np.asarray(X)
-    if any(not isinstance(row, (list, tuple, np.ndarray)) for row in X):
+    if any(not isinstance(row, (list, tuple)) for row in X):
         return np.asarray(X, dtype=object).reshape(len(X))
     width = len(X[0]) if X else 0
     if any(len(row) != width for row in X):
         raise ValueError
     array = np.empty((len(X), width), dtype=object)
     for number, row in enumerate(X):
-        array[number] = row
+        for position, cell in enumerate(row):
+            array[number, position] = cell
     return array
+
+
+def _with_true_metadata(table: Any, before: Any) -> Any:
+    """Return a table whose pandas metadata say nothing of the former types of columns that have new ones."""
+    metadata = table.schema.metadata or {}
+    if b"pandas" not in metadata:
+        return table
+    said = json.loads(metadata[b"pandas"])
+    changed = {field.name for field, old in zip(table.schema, before, strict=True) if field.type != old.type}
+    for entry in said["columns"]:
+        if entry.get("field_name", entry["name"]) in changed:
+            # "object" is what pandas has for all that needs no word; an index needs its entry.
+            entry.update(pandas_type="object", numpy_type="object", metadata=None)
+    return table.replace_schema_metadata({**metadata, b"pandas": json.dumps(said).encode()})
 
 
 def _filled(frame: Frame) -> Frame:
