@@ -31,7 +31,7 @@ from modelpriv.errors import DecryptionError, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NULL", "decode", "encode", "enc_rows", "logical_type", "plain_bytes"]
+__all__ = ["NULL", "decode", "enc_rows", "encode", "logical_type", "plain_bytes"]
 
 TEXT, INT, FLOAT, BOOL, TIMESTAMP, DATE, TIME, DURATION, DECIMAL, BYTES, NULL = range(1, 12)
 _NAMES = [
@@ -70,9 +70,18 @@ def encode(cells: Any) -> tuple[bytes, Any]:
         One byte, to be put before each cell.
     cells : pyarrow.Array
         Text as it came, everything else as (large) binary; nulls stay null.
+
+    Raises
+    ------
+    InputError
+        A cell is none that its type allows, such as a time of 30 hours.
     """
     tag = _tag(cells.type)
-    return bytes([tag]), _ENCODERS[tag](cells)
+    try:
+        return bytes([tag]), _ENCODERS[tag](cells)
+    except pa.ArrowException:
+        pass  # its words hold the cell
+    raise InputError(f"A column of {logical_type(cells.type)} ({cells.type}) holds a cell out of the type's range.")
 
 
 def plain_bytes(cells: Any) -> Any:
@@ -188,7 +197,12 @@ def _encode_float(cells: Any) -> Any:
 
 
 def _decode_float(cells: Any, type_: Any) -> Any:
-    return pa.array(_rows(cells, ">f8").astype(np.float64), mask=_mask(cells)).cast(type_ or pa.float64(), safe=False)
+    numbers = pa.array(_rows(cells, ">f8").astype(np.float64), mask=_mask(cells))
+    fitted = numbers.cast(type_ or pa.float64(), safe=False)
+    wide, back = (array.cast(pa.float64()).to_numpy(zero_copy_only=False) for array in (numbers, fitted))
+    if not np.array_equal(wide, back, equal_nan=True):
+        raise ValueError
+    return fitted
 
 
 def _encode_bool(cells: Any) -> Any:
@@ -265,13 +279,13 @@ def _encode_decimal(cells: Any) -> Any:
 def _decode_decimal(cells: Any, type_: Any) -> Any:
     text = cells.cast(pa.string())
     if type_ is None:
-        digits = pc.utf8_length(pc.replace_substring_regex(text, r"\D", ""))
+        digits = pc.utf8_length(pc.replace_substring_regex(text, r"^-?0+|\D", ""))
         places = pc.utf8_length(pc.replace_substring_regex(text, r"^[^.]*\.?", ""))
         scale = pc.max(places).as_py()
         precision = max(1, scale, pc.max(pc.subtract(digits, places)).as_py() + scale)
         type_ = (pa.decimal128 if precision <= _DECIMAL128_DIGITS else pa.decimal256)(precision, scale)
-    if type_.scale < 0 or type_.bit_width < 128:  # noqa: PLR2004 - Arrow parses text into the wide types only
-        return text.cast(pa.decimal256(76, max(type_.scale, 0))).cast(type_)
+    if type_.scale < 0:
+        return text.cast(pa.decimal256(76, 0)).cast(type_)
     return text.cast(type_)
 
 
@@ -344,11 +358,11 @@ def _split(numbers: Any, unit: str) -> tuple[Any, Any]:
 def _joined(rows: Any, unit: str) -> Any:
     """Return seconds and nanoseconds as one number of units, and refuse what the unit cannot hold exactly."""
     seconds, nanoseconds = rows["seconds"].astype(np.int64), rows["nanoseconds"].astype(np.int64)
-    per_second = _PER_SECOND[unit]
-    limit = np.iinfo(np.int64).max // per_second
-    if (nanoseconds % (_NS // per_second)).any() or (seconds > limit - 1).any() or (seconds < -limit).any():
+    numbers = seconds * _PER_SECOND[unit] + nanoseconds // (_NS // _PER_SECOND[unit])
+    # What overflowed, or had a finer part, does not come apart again as it was.
+    if any((again != part).any() for again, part in zip(_split(numbers, unit), (seconds, nanoseconds), strict=True)):
         raise ValueError
-    return seconds * per_second + nanoseconds // (_NS // per_second)
+    return numbers
 
 
 def _finest(rows: Any) -> str:
