@@ -15,14 +15,17 @@ from modelpriv.kernels.rotation import rotation
 from modelpriv.keys import Keyring, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 __all__ = ["KeyedProjection"]
 
 _KEY = 32  # bytes, for AES-256
-_BLOCK = 4096  # rows that are centred at a time: they stay in cache, and no centred copy of the table is made
+# Bytes that are centred at a time, so that no centred copy of the table is made. Smaller blocks are no faster, and on
+# a busy machine each product waits for a thread of the BLAS that does not run: 4,096 rows of 50 took six times as long.
+_BLOCK = 2**23
 _DTYPES = [np.float64, np.float32]
 
 
@@ -127,7 +130,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         numbers = self._numbers(X, reset=True)
         rank = self._rank(*numbers.shape)
         mean = numbers.mean(axis=0, dtype=np.float64)
-        self.basis_ = None if rank == numbers.shape[1] else _basis(numbers - mean, rank)
+        self.basis_ = None if rank == numbers.shape[1] else _basis(numbers, mean, rank)
         self.mean_ = mean
         self.n_components_ = rank
         self.key_id_ = keys.primary
@@ -151,12 +154,8 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         numbers = self._numbers(X, reset=False)
         weights = self._weights().astype(numbers.dtype)
         projected = np.empty((len(numbers), self.n_components_), numbers.dtype)
-        centred = np.empty((min(_BLOCK, len(numbers)), numbers.shape[1]), numbers.dtype)
-        for start in range(0, len(numbers), _BLOCK):
-            rows = numbers[start : start + _BLOCK]
-            block = centred[: len(rows)]
-            np.subtract(rows, self.mean_, out=block, casting="same_kind")
-            np.matmul(block, weights, out=projected[start : start + _BLOCK])
+        for rows, centred in _centred(numbers, self.mean_, numbers.dtype):
+            np.matmul(centred, weights, out=projected[rows])
         return projected
 
     def inverse_transform(self, X: ArrayLike) -> NDArray[Any]:
@@ -271,17 +270,34 @@ def _culprits(table: Any) -> str:
     return "not numeric are " + ", ".join(f"{name!r} ({kind})" for name, kind in odd or kinds)
 
 
-def _basis(centred: NDArray[Any], rank: int) -> NDArray[np.float64]:
+def _centred(
+    numbers: NDArray[Any], mean: NDArray[np.float64], dtype: DTypeLike
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Yield the rows less their mean, block by block, in memory that the next block takes again."""
+    width = numbers.shape[1]
+    size = max(1, _BLOCK // (np.dtype(dtype).itemsize * width))
+    memory = np.empty((min(size, len(numbers)), width), dtype)
+    for start in range(0, len(numbers), size):
+        rows = slice(start, min(start + size, len(numbers)))
+        block = memory[: rows.stop - start]
+        np.subtract(numbers[rows], mean, out=block, casting="same_kind")
+        yield rows, block
+
+
+def _basis(numbers: NDArray[Any], mean: NDArray[np.float64], rank: int) -> NDArray[np.float64]:
     """Give an orthonormal basis of the subspace of greatest variance.
 
     The principal axes themselves would undo the rotation up to signs, for whoever has the projected table too: its own
     principal axes are theirs, rotated. So the basis is one that the subspace alone determines.
     """
-    centred = centred.astype(np.float64, copy=False)
-    if centred.shape[0] >= centred.shape[1]:
-        axes = np.linalg.eigh(centred.T @ centred)[1][:, : -rank - 1 : -1].T
+    rows, columns = numbers.shape
+    if rows >= columns:
+        covariance = np.zeros((columns, columns))
+        for _, centred in _centred(numbers, mean, np.float64):
+            covariance += centred.T @ centred
+        axes = np.linalg.eigh(covariance)[1][:, : -rank - 1 : -1].T
     else:
-        axes = np.linalg.svd(centred, full_matrices=False)[2][:rank]
+        axes = np.linalg.svd(numbers - mean, full_matrices=False)[2][:rank]
     # The pivots and the echelon form depend on the row space of `axes` only, not on which rows span it.
     pivots = qr(axes, mode="r", pivoting=True)[1][:rank]
     q, r = np.linalg.qr(np.linalg.solve(axes[:, pivots], axes).T)
