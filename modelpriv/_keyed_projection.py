@@ -127,11 +127,15 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         self._check_parameters()
         keys = self._keyring()
-        numbers = self._numbers(X, reset=True)
+        table = open_frame(X).native
+        numbers = _checked(table, self, least=1)
         rank = self._rank(*numbers.shape)
         mean = numbers.mean(axis=0, dtype=np.float64)
-        self.basis_ = None if rank == numbers.shape[1] else _basis(numbers, mean, rank)
+        basis = None if rank == numbers.shape[1] else _basis(numbers, mean, rank)
+        # Set only now: a fit that fails leaves the last one whole.
+        validate_data(self, table, skip_check_array=True, reset=True)
         self.mean_ = mean
+        self.basis_ = basis
         self.n_components_ = rank
         self.key_id_ = keys.primary
         self._fetched = (self.key, keys) if isinstance(self.key, str) else None
@@ -151,7 +155,9 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             float32 if `X` is float32, else float64.
         """
         check_is_fitted(self)
-        numbers = self._numbers(X, reset=False)
+        table = open_frame(X).native
+        validate_data(self, table, skip_check_array=True, reset=False)
+        numbers = _checked(table, self, least=0)
         weights = self._weights().astype(numbers.dtype)
         projected = np.empty((len(numbers), self.n_components_), numbers.dtype)
         for rows, centred in _centred(numbers, self.mean_, numbers.dtype):
@@ -220,15 +226,9 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         turn = rotation(key, self.n_components_)
         return turn if self.basis_ is None else self.basis_.T @ turn
 
-    def _numbers(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
-        """Check the table as scikit-learn does, but let no cell into an error."""
-        frame = open_frame(X)
-        validate_data(self, frame.native, skip_check_array=True, reset=reset)
-        return _checked(frame.native, self, least=1 if reset else 0)
-
 
 def _checked(table: Any, estimator: Any, *, least: int) -> NDArray[Any]:
-    """Make an array of finite numbers; what scikit-learn's own words would show of a cell is worded anew."""
+    """Make an array of finite numbers, of so many rows at least, and reword errors that would show a cell."""
     try:
         numbers = check_array(
             table, dtype=_DTYPES, ensure_all_finite=False, estimator=estimator, ensure_min_samples=least

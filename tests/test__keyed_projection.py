@@ -316,6 +316,15 @@ def test_tables_that_are_refused(table, error, words):
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+def test_a_failed_fit_changes_nothing():
+    """A fit that fails leaves the last one whole."""
+    projection = KeyedProjection(4, key=KEYS).fit(PATIENTS)
+    before = projection.transform(PATIENTS)
+    with pytest.raises(ParameterError):
+        projection.fit(PATIENTS[:, :3])
+    assert np.array_equal(projection.transform(PATIENTS), before)
+
+
 def test_the_docstring_says_it_first():
     """The first lines of the docstring say that this is obfuscation and not encryption."""
     assert "obfuscation, not encryption" in KeyedProjection.__doc__.splitlines()[0]

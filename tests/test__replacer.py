@@ -419,6 +419,16 @@ def test_importing_and_own_values_do_not_import_faker():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_failed_fit_changes_nothing():
+    """A fit that fails leaves the last one whole."""
+    frame = pd.DataFrame({"x": ["Ada", "Alan"], "y": ["Zoe", "Yan"]})
+    step = Replacer(key=KEYS, unique=True, values=[1, 2]).fit(frame)
+    before = step.transform(frame)
+    with pytest.raises(ParameterError, match="'y' needs 3"):
+        step.fit(pd.DataFrame({"x": ["Ada", "Ada", None], "y": ["Zoe", "Yan", "Una"]}))
+    assert step.transform(frame).equals(before)
+
+
 # --- parameters ---
 
 
