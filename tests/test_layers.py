@@ -19,7 +19,7 @@ MODULES = {
 BOTTOM = {"errors", "audit", "_json", "_files"}
 FRAME = {"_dtypes", "_frame", "_cells"}
 # What transformers share, or are too long for one file with.
-HELPERS = {"_data_keys", "_fakes", "_formats", "_tags", "_tokens"}
+HELPERS = {"_data_keys", "_fakes", "_field_parameters", "_formats", "_tags", "_tokens"}
 TRANSFORMERS = {"_masker", "_replacer", "_pseudonymizer", "_field_encryptor", "_keyed_projection"}
 
 # Each room, and the rooms that it may import from. A room is a module or a folder just under the package.
