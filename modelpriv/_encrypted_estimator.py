@@ -1,0 +1,293 @@
+"""EncryptedEstimator: wraps any estimator, is it in memory, and is ciphertext wherever it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hmac
+import html
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import joblib
+from joblib.hashing import Hasher
+from sklearn.base import clone
+
+from modelpriv import sealing
+from modelpriv._delegation import DelegatingEstimator
+from modelpriv.errors import KeyUnavailableError, LockedError, ParameterError, SealedFileError
+from modelpriv.keys import KeyReference, resolve, workers
+from modelpriv.sealing.file import Contents
+from modelpriv.sealing.layout import check_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+__all__ = ["EncryptedEstimator"]
+
+Wrapper = TypeVar("Wrapper", bound="EncryptedEstimator")
+
+
+class EncryptedEstimator(DelegatingEstimator):
+    """Wraps an estimator so that its pickle, however it is made, holds only ciphertext.
+
+    In memory it is the estimator that it wraps: it fits, predicts, transforms, scores, shows the fitted attributes and
+    takes part in grid searches and pipelines. Whatever serialises it (pickle, joblib, cloudpickle, skops) gets a
+    sealed file's bytes instead of its state. Unpickled, it is *locked* until it is used where its key is at hand: the
+    keyring that opened the file around it, a live one of the process, or the one behind the key's URI. Else each use
+    raises `LockedError`, until `unlock` is given the key.
+
+    It protects class, structure, hyper-parameters and all that was learnt, against whoever gets the bytes and not
+    the key, and against changes to them. It leaks that a model is there, its size, the ids of the keyring's keys and
+    the keyring's URI, the versions of Python, scikit-learn and numpy, and `metadata`. It does not hide the model from
+    code of the process that has it open, nor from those who have the key; it does not protect what stands beside it:
+    the other steps of a pipeline, or the results of a grid search around it. So wrap the outermost estimator. A
+    pipeline's ``memory=`` keeps transformed data in clear, with or without it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is wrapped. If it is fitted already, the wrapper works at once; `fit` always fits a clone.
+    key : Keyring or str
+        A keyring, or the URI of one (``"env:NAME"``, ``"file:PATH"``). Its primary key seals.
+    metadata : dict, optional
+        Public: anyone can read it in what is written. Text keys, JSON values.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The estimator that `fit` fitted. Its own fitted attributes and its other methods are there as the wrapper's.
+
+    See Also
+    --------
+    modelpriv.dump : Write any estimator to a sealed file.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from modelpriv._encrypted_estimator import EncryptedEstimator
+    >>> from modelpriv.keys import Keyring
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> keys = Keyring.generate()
+    >>> model = EncryptedEstimator(Ridge(alpha=0.1), key=keys).fit(X, y)
+    >>> pickled = pickle.dumps(model)
+    >>> b"Ridge" in pickled
+    False
+    >>> opened = pickle.loads(pickled)
+    >>> bool((opened.predict(X) == model.predict(X)).all())
+    True
+    >>> opened.coef_.shape
+    (10,)
+    """
+
+    # Of a locked object: a sealed file's bytes, and whether it is a clone, so that what was learnt does not count.
+    _sealed: bytes | None = None
+    _cloned: bool = False
+
+    def __init__(self, estimator: Any, *, key: Any = None, metadata: dict[str, Any] | None = None) -> None:
+        self.estimator = estimator
+        self.key = key
+        self.metadata = metadata
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _register(cls)
+
+    # --- the key ---
+
+    def unlock(self, *, key: Any = None) -> Self:
+        """Open a locked object; an open one stays as it is.
+
+        Parameters
+        ----------
+        key : Keyring or str, optional
+            The keyring that holds the key, or its URI. By default what the pickle refers to.
+
+        Returns
+        -------
+        self
+            Open.
+
+        Raises
+        ------
+        KeyUnavailableError
+            The key does not open it, or cannot be had.
+        SealedFileError
+            The ciphertext is damaged or was altered.
+        """
+        if self._sealed is None:
+            return self
+        content = sealing.loads(self._sealed, key=resolve(self.key if key is None else key))
+        if not isinstance(content, EncryptedEstimator):
+            raise SealedFileError("what was sealed is not an EncryptedEstimator: it was put together.")
+        state = content.__dict__
+        if self._cloned:
+            state.pop("estimator_", None)
+            state["estimator"] = clone(state["estimator"])
+        self.__dict__ = state
+        return self
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also of the inner estimator (``estimator__alpha``); ``key`` unlocks a locked object.
+
+        Parameters
+        ----------
+        **params
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        if "key" in params:
+            self.unlock(key=params["key"])
+        self._open()
+        super().set_params(**params)
+        return self
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - scikit-learn's signature
+        """Give the parameters; of a locked object whose key is not at hand, only that it is locked.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to give those of the inner estimator too.
+
+        Returns
+        -------
+        params : dict
+        """
+        if not self._is_open():
+            # A pipeline asks each step for its parameters, if only to print itself or to hand on the key of this one.
+            return {"estimator": _Locked(self._wanted()), "key": self.key, "metadata": None}
+        params: dict[str, Any] = super().get_params(deep=deep)
+        return params
+
+    def _is_open(self) -> bool:
+        """Tell whether the object is open, and open it if its key is at hand."""
+        if self._sealed is not None:
+            with contextlib.suppress(Exception):  # what is unpickled may raise anything
+                self.unlock()
+        return self._sealed is None
+
+    def _open(self) -> None:
+        """Open a locked object, or say what it wants."""
+        try:
+            self.unlock()
+        except (KeyUnavailableError, ParameterError) as error:
+            raise LockedError(
+                f"this {type(self).__name__} is locked: call unlock(key=...) with the keyring that holds "
+                f"{self._wanted()}. ({error})"
+            ) from None
+
+    def _wanted(self) -> str:
+        key = self.__dict__.get("key")
+        return f"key id {key.primary}" if isinstance(key, KeyReference) else "its key"
+
+    def __getattr__(self, name: str) -> Any:
+        if self._sealed is None or name.startswith("_"):
+            return super().__getattr__(name)
+        try:
+            self._open()
+        except LockedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - hasattr must get an AttributeError, whatever unpickling raised
+            raise LockedError(f"this {type(self).__name__} cannot be opened: {error}") from None
+        return getattr(self, name)
+
+    def _check_parameters(self) -> None:
+        resolve(self.key)
+        check_metadata(self.metadata)
+
+    # --- written, copied, shown ---
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Here and not in __reduce__, because skops and copyreg ask for the state and nothing else.
+        if self._sealed is None:
+            return {"sealed": sealing.dumps(self), "key": resolve(self.key).__getstate__(), "cloned": False}
+        key = self.__dict__["key"]
+        reference = key.__reduce__()[1] if isinstance(key, KeyReference) else None
+        return {"sealed": self._sealed, "key": reference, "cloned": self._cloned}
+
+    def __setstate__(self, state: Any) -> None:
+        # Never raises, for an exception here would take down a registry or a pool of workers: first use does.
+        state = state if isinstance(state, dict) else {}
+        reference = None
+        with contextlib.suppress(Exception):
+            # Now, because the keyring that opens the enclosing file is known only while it is being opened.
+            reference = KeyReference(*state["key"])
+        self.__dict__ = {"_sealed": state.get("sealed", b""), "_cloned": state.get("cloned") is True, "key": reference}
+
+    def _to_seal(self) -> Contents:
+        if not self._is_open():
+            return Contents(None, None, None, sealed=self._sealed)
+        return Contents(_Open(self), self.key, self.metadata)
+
+    def __copy__(self) -> Self:
+        return _assemble(type(self), dict(vars(self)))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        memo[id(self)] = made = _assemble(type(self), {})
+        made.__dict__.update(copy.deepcopy(vars(self), memo))
+        return made
+
+    def __sklearn_clone__(self) -> Self:
+        if self._sealed is None:
+            made: Self = super().__sklearn_clone__()
+            return made
+        return _assemble(type(self), vars(self) | {"_cloned": True})
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # noqa: N803 - scikit-learn's signature
+        if self._sealed is not None:
+            return f"{type(self).__name__}(<locked: {self._wanted()}>)"
+        return str(super().__repr__(N_CHAR_MAX))
+
+    def _html_repr(self) -> str:
+        return str(super()._html_repr()) if self._sealed is None else f"<pre>{html.escape(repr(self))}</pre>"
+
+    def _content_hash(self) -> bytes:
+        """Hash what the object is, with a key, so that a cache finds it again and nobody can try out guesses."""
+        if not self._is_open():
+            return sha256(self._sealed or b"").digest()
+        state = {name: value for name, value in vars(self).items() if name != "key"}
+        key = resolve(self.key).working_key("pseudonym", context="modelpriv EncryptedEstimator content", length=32)
+        return hmac.digest(key, joblib.hash(state, "sha1").encode(), "sha256")
+
+
+class _Open:
+    """Stands for an open object where its state is written in clear: inside of a sealed file, or on a worker's pipe."""
+
+    def __init__(self, wrapper: EncryptedEstimator) -> None:
+        self._wrapper = wrapper
+
+    def __reduce__(self) -> tuple[Callable[..., EncryptedEstimator], tuple[Any, ...]]:
+        return _assemble, (type(self._wrapper), dict(vars(self._wrapper)))
+
+
+class _Locked:
+    """Stands for the inner estimator of a locked object among its parameters."""
+
+    def __init__(self, wanted: str) -> None:
+        self._wanted = wanted
+
+    def __repr__(self) -> str:
+        return f"<locked: {self._wanted}>"
+
+
+def _assemble(cls: type[Wrapper], state: dict[str, Any]) -> Wrapper:
+    made = cls.__new__(cls)
+    made.__dict__.update(state)
+    return made
+
+
+def _register(cls: type[EncryptedEstimator]) -> None:
+    """Tell joblib how a class crosses the pipe to a worker, and how it is hashed, where its ciphertext would not do."""
+    workers.register(cls, lambda wrapper: (workers.loads, (workers.dumps(_Open(wrapper)),)))
+    # The hasher is a pickler, and its table the one place where it asks before it asks for the state.
+    Hasher.dispatch[cls] = lambda hasher, wrapper: hasher.save((cls, wrapper._content_hash()))  # noqa: SLF001 - its own
+
+
+_register(EncryptedEstimator)
