@@ -284,7 +284,7 @@ def default_text(container: str) -> DType:
 def default_dtype(container: str, arrow: Any) -> DType:
     """Return the dtype that a container takes by default for cells of an Arrow type."""
     if container in {"pyarrow", "polars"}:
-        return DType(container, arrow, arrow if container == "pyarrow" else None)
+        return DType(container, arrow, arrow) if container == "pyarrow" else _default_polars(arrow)
     if is_text(arrow):
         text = _PANDAS_TEXT if container == "pandas" else np.dtype(object)
         return DType(container, arrow, text, str if text == np.dtype(object) else None, "None")
@@ -296,6 +296,18 @@ def default_dtype(container: str, arrow: Any) -> DType:
     if t.is_timestamp(arrow) and container == "pandas":
         return DType(container, arrow, pd.DatetimeTZDtype(arrow.unit, arrow.tz))
     return DType(container, arrow, np.dtype(object), object, "None")
+
+
+def _default_polars(arrow: Any) -> DType:
+    """Return the dtype that holds the same values in polars, which has shorter decimals and no time zones by offset."""
+    if pa.types.is_timestamp(arrow) and arrow.tz is not None and arrow.tz[0] in "+-":
+        arrow = pa.timestamp(arrow.unit, "UTC")
+    if pa.types.is_decimal(arrow):
+        digits = arrow.precision - min(arrow.scale, 0)
+        if digits > _POLARS_DIGITS:
+            raise InputError(f"A polars column holds no {arrow}. Pass the table as a pyarrow or pandas one instead.")
+        arrow = pa.decimal128(digits, max(arrow.scale, 0))
+    return DType("polars", arrow, None)
 
 
 def build(data: Any, dtype: DType, categories: Any = None) -> Any:
@@ -390,6 +402,7 @@ _MAX_32_BIT = 2**31 - 1
 
 # The digits that Arrow's widest decimal has; a negative scale could stand for more.
 _DIGITS = 76
+_POLARS_DIGITS = 38
 
 # Since version 3 pandas has a text dtype of its own; before, text lives in object columns.
 _PANDAS_TEXT: Any = pd.Series(["text"]).dtype
