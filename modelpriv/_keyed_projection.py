@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from modelpriv._frame import open_frame
 from modelpriv.errors import InputError, InputTypeError, ParameterError, ParameterTypeError
 from modelpriv.kernels.rotation import rotation
-from modelpriv.keys import Keyring, resolve
+from modelpriv.keys import AnyKeyring, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     """
 
     def __init__(
-        self, n_components: int | None = None, *, key: Keyring | str | None = None, context: str = "projection"
+        self, n_components: int | None = None, *, key: AnyKeyring | str | None = None, context: str = "projection"
     ) -> None:
         self.n_components = n_components
         self.key = key
@@ -215,7 +215,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             )
         return wanted
 
-    def _keyring(self) -> Keyring:
+    def _keyring(self) -> AnyKeyring:
         """Resolve `key`; a keyring that a URI names is fetched once and kept for this object's life."""
         uri, kept = getattr(self, "_fetched", None) or (None, None)
         return resolve(kept if isinstance(self.key, str) and self.key == uri else self.key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +19,8 @@ from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.kernels import pseudonym
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from modelpriv._frame import Column
 
 __all__ = ["Pseudonymizer"]
@@ -159,16 +162,30 @@ class Pseudonymizer(KeyedColumnTransformer):
     def _transform_column(self, column: Column, state: _State, call: KeyedCall) -> Built:
         check_same_type(column, state.logical)
         key = call.keys.working_key("pseudonym", context=state.context, length=KEY_LENGTH, key_id=call.key_id)
-        found = tags(column.data, key, nulls=self.null == "protect")
         nulls = None
         if self.null == "keep" and column.data.null_count:
             nulls = column.data.is_null().to_numpy(zero_copy_only=False)
+        blocks = tags(column.data, key, nulls=self.null == "protect")
         if self.kind == "int64":
-            return Built(pseudonym.int64(found, nulls), default_dtype(column.dtype.container, pa.int64()))
+            numbers = np.empty(len(column.data), np.int64)
+            for rows, found in blocks:
+                numbers[rows] = pseudonym.int64(found)
+            return Built(pa.array(numbers, mask=nulls), default_dtype(column.dtype.container, pa.int64()))
+        return Built(pseudonym.to_arrow(self._written(blocks, len(column.data)), nulls), column.dtype.as_text())
+
+    def _written(self, blocks: Iterator[tuple[slice, Any]], rows: int) -> Any:
+        """Return the characters of all pseudonyms, one a row."""
         if self.kind == "uuid":
-            return Built(pseudonym.uuid(found, nulls), column.dtype.as_text())
-        written = pseudonym.text(found, nulls, length=self.length, alphabet=self._alphabet, prefix=self.prefix)
-        return Built(written, column.dtype.as_text())
+            written = np.empty((rows, pseudonym.UUID_LENGTH), np.uint8)
+            for block, found in blocks:
+                written[block] = pseudonym.uuid(found)
+            return written
+        prefix = self.prefix.encode()
+        written = np.empty((rows, len(prefix) + self.length), np.uint8)
+        written[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+        for block, found in blocks:
+            written[block, len(prefix) :] = pseudonym.text(found, self.length, alphabet=self._alphabet)
+        return written
 
     @property
     def _alphabet(self) -> str:

@@ -19,9 +19,10 @@ from modelpriv._tags import KEY_LENGTH, check_same_type, tags
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 from modelpriv.kernels import pool as kernel
 from modelpriv.kernels import pseudonym
+from modelpriv.kernels.pseudonym import BASE64URL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from modelpriv._dtypes import DType
     from modelpriv._frame import Column, Frame
@@ -200,7 +201,7 @@ class Replacer(KeyedColumnTransformer):
         if fakes is None:
             fakes = call.fakes[context] = _Fakes(self._pool(call, context))
         if self.unique:
-            fakes.add(self._tags(chooser, call, context), None if self.null == "protect" else column.data.is_valid())
+            fakes.known = kernel.merged([fakes.known, *self._known(column, chooser, context, call)])
             self._check_enough(column, fakes)
         return _State(context, logical_type(chooser.data.type), fakes)
 
@@ -208,20 +209,35 @@ class Replacer(KeyedColumnTransformer):
         chooser = self._chooser(column, call)
         check_same_type(chooser, state.logical)
         pool, dtype = _typed(state.fakes.pool, column.dtype)
-        nulls = None
+        places, absent = self._places(chooser, state, call), None
         if self.null == "keep" and column.data.null_count:
-            nulls = column.data.is_null().to_numpy(zero_copy_only=False)
-        found = self._tags(chooser, call, state.context)
+            absent = column.data.is_null().to_numpy(zero_copy_only=False)
         if not self.unique:
-            return Built(kernel.pick(pool, kernel.index(found, len(pool)), nulls), dtype)
-        places = kernel.position(found, state.fakes.known)
-        picked = kernel.pick(pool, places, nulls)
-        unseen = places.is_null().to_numpy(zero_copy_only=False)
-        if nulls is not None:
-            unseen = unseen & ~nulls
+            return Built(pool.take(pa.array(places, mask=absent)), dtype)
+        unseen = places < 0
+        if absent is not None:
+            unseen &= ~absent
+        picked = pool.take(pa.array(places, mask=unseen if absent is None else unseen | absent))
         if unseen.any():
             picked = self._replace_unseen(picked, unseen, chooser, state.context, call)
         return Built(picked, dtype)
+
+    # --- places in the pool ---
+
+    def _places(self, chooser: Column, state: _State, call: _Call) -> Any:
+        """Return each row's place in the pool, by the smallest integers that hold it; -1 for a value without one."""
+        fakes = state.fakes
+        size = len(fakes.known if self.unique else fakes.pool)
+        places = np.empty(len(chooser.data), np.int32 if self.unique else np.min_scalar_type(size))
+        for rows, found in self._tags(chooser, state.context, call):
+            places[rows] = kernel.position(found, fakes.known) if self.unique else kernel.index(found, size)
+        return places
+
+    def _known(self, column: Column, chooser: Column, context: str, call: _Call) -> Iterator[Any]:
+        """Yield the distinct tags of the values that get a fake, block by block."""
+        valid = column.data.is_valid().to_numpy(zero_copy_only=False) | (self.null == "protect")
+        for rows, found in self._tags(chooser, context, call):
+            yield kernel.distinct(found[valid[rows]])
 
     # --- what chooses, and from what ---
 
@@ -234,7 +250,7 @@ class Replacer(KeyedColumnTransformer):
             return call.context_of(column)
         return context_of(self._chooser(column, call).name, self.context)
 
-    def _tags(self, chooser: Column, call: _Call, context: str) -> Any:
+    def _tags(self, chooser: Column, context: str, call: _Call) -> Iterator[tuple[slice, Any]]:
         return tags(chooser.data, self._secret(call, context)[:KEY_LENGTH], nulls=self.null == "protect")
 
     def _secret(self, call: _Call, context: str) -> bytes:
@@ -285,8 +301,9 @@ class Replacer(KeyedColumnTransformer):
             )
         key = call.keys.working_key("pseudonym", context=context, length=KEY_LENGTH, key_id=call.key_id)
         mask = pa.array(unseen)
-        found = tags(chooser.data.filter(mask), key, nulls=self.null == "protect")
-        return pc.replace_with_mask(picked, mask, pseudonym.text(found, length=pseudonym.longest(pseudonym.BASE64URL)))
+        blocks = tags(chooser.data.filter(mask), key, nulls=self.null == "protect")
+        found = np.concatenate([pseudonym.text(block, pseudonym.longest(BASE64URL)) for _, block in blocks])
+        return pc.replace_with_mask(picked, mask, pseudonym.to_arrow(found))
 
 
 @dataclass(repr=False)
@@ -294,11 +311,7 @@ class _Fakes:
     """The fakes of one context and, where they are unique, the keyed tags of the values that they stand for."""
 
     pool: Any
-    known: Any = None
-
-    def add(self, found: Any, valid: Any) -> None:
-        known = kernel.distinct(found if valid is None else found[valid.to_numpy(zero_copy_only=False)])
-        self.known = known if self.known is None else kernel.merged(self.known, known)
+    known: Any = field(default_factory=lambda: kernel.merged([]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["distinct", "index", "merged", "pick", "position"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["distinct", "index", "merged", "position"]
 
 _TAG = 16
 
 
-def index(tags: npt.NDArray[np.uint8], size: int) -> pa.Array[Any]:
+def index(tags: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint64]:
     """Give each tag a place in a pool of `size` values.
 
     Sixty-four bits of the tag are taken modulo `size`. A place can be more probable than another one by at most one
@@ -29,28 +32,11 @@ def index(tags: npt.NDArray[np.uint8], size: int) -> pa.Array[Any]:
 
     Returns
     -------
-    pyarrow.UInt64Array of length n
+    ndarray of shape (n,), uint64
         Places in ``range(size)``.
     """
     words = np.ascontiguousarray(tags).view("<u8")[:, 0]
-    return pa.array(words % np.uint64(size))
-
-
-def pick(pool: pa.Array[Any], places: pa.Array[Any], nulls: npt.NDArray[np.bool_] | None = None) -> pa.Array[Any]:
-    """Take the pool's value at each place; null where the place is null, or where `nulls` is true.
-
-    Parameters
-    ----------
-    pool : pyarrow.Array
-        The values to choose from.
-    places : pyarrow.Array of integers, length n
-        The result of `index` or `position`.
-    nulls : ndarray of shape (n,), bool, optional
-        Which cells stay null.
-    """
-    if nulls is not None:
-        places = pc.if_else(pa.array(nulls), pa.scalar(None, places.type), places)
-    return pool.take(places)
+    return words % np.uint64(size)
 
 
 def distinct(tags: npt.NDArray[np.uint8]) -> pa.Array[Any]:
@@ -69,13 +55,14 @@ def distinct(tags: npt.NDArray[np.uint8]) -> pa.Array[Any]:
     return _sorted(_binary(tags).unique())
 
 
-def merged(first: pa.Array[Any], second: pa.Array[Any]) -> pa.Array[Any]:
-    """Give the tags that are in one of two results of `distinct`, or in both."""
-    return _sorted(pa.concat_arrays([first, second]).unique())
+def merged(sets: Sequence[pa.Array[Any]]) -> pa.Array[Any]:
+    """Give the tags that are in any of several results of `distinct`, in ascending order too."""
+    none = _binary(np.empty((0, _TAG), np.uint8))
+    return _sorted(pa.concat_arrays([none, *sets]).unique())
 
 
-def position(tags: npt.NDArray[np.uint8], known: pa.Array[Any]) -> pa.Array[Any]:
-    """Find each tag among the distinct ones; null where it is not there.
+def position(tags: npt.NDArray[np.uint8], known: pa.Array[Any]) -> npt.NDArray[np.int32]:
+    """Find each tag among the distinct ones.
 
     Parameters
     ----------
@@ -86,10 +73,11 @@ def position(tags: npt.NDArray[np.uint8], known: pa.Array[Any]) -> pa.Array[Any]
 
     Returns
     -------
-    pyarrow.Int32Array of length n
-        Places in `known`.
+    ndarray of shape (n,), int32
+        Places in `known`; -1 where it is not there.
     """
-    return pc.index_in(_binary(tags), value_set=known)
+    places: npt.NDArray[np.int32] = pc.index_in(_binary(tags), value_set=known).fill_null(-1).to_numpy()
+    return places
 
 
 def _sorted(tags: pa.Array[Any]) -> pa.Array[Any]:

@@ -13,9 +13,11 @@ import pybase64
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BASE64URL", "bits", "int64", "longest", "text", "uuid"]
+__all__ = ["BASE64URL", "UUID_LENGTH", "bits", "int64", "longest", "text", "to_arrow", "uuid"]
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+UUID_LENGTH = 36
 
 _TAG = 16
 _BITS = 8 * _TAG
@@ -35,14 +37,7 @@ def bits(alphabet: str, length: int) -> float:
     return min(float(_BITS), length * math.log2(len(alphabet)))
 
 
-def text(
-    tags: npt.NDArray[np.uint8],
-    nulls: npt.NDArray[np.bool_] | None = None,
-    *,
-    length: int,
-    alphabet: str = BASE64URL,
-    prefix: str = "",
-) -> pa.Array[Any]:
+def text(tags: npt.NDArray[np.uint8], length: int, *, alphabet: str = BASE64URL) -> npt.NDArray[np.uint8]:
     """Write each tag as text of a fixed length.
 
     With the default alphabet it is the base64url text of the tag (RFC 4648, section 5), cut to its first `length`
@@ -53,44 +48,37 @@ def text(
     ----------
     tags : ndarray of shape (n, 16), uint8
         The outputs of the PRF, one a row.
-    nulls : ndarray of shape (n,), bool, optional
-        Which cells stay null.
     length : int
-        Number of characters after the prefix, at most `longest` of the alphabet.
+        Number of characters, at most `longest` of the alphabet.
     alphabet : str
         Distinct ASCII characters, at least two.
-    prefix : str
-        What every pseudonym begins with.
 
     Returns
     -------
-    pyarrow.LargeStringArray of length n
+    ndarray of shape (n, length), uint8
+        ASCII characters.
     """
-    head = np.frombuffer(prefix.encode(), np.uint8)
-    written = np.empty((len(tags), len(head) + length), np.uint8)
-    written[:, : len(head)] = head
     write = _base64 if alphabet == BASE64URL else _Digits(alphabet)
+    written = np.empty((len(tags), length), np.uint8)
     for rows in _blocks(len(tags)):
-        written[rows, len(head) :] = write(tags[rows], length)
-    return _fixed(written, nulls)
+        written[rows] = write(tags[rows], length)
+    return written
 
 
-def uuid(tags: npt.NDArray[np.uint8], nulls: npt.NDArray[np.bool_] | None = None) -> pa.Array[Any]:
+def uuid(tags: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Write each tag as a UUID of version 8 (RFC 9562, section 5.8): 122 bits of it, and 6 that say what it is.
 
     Parameters
     ----------
     tags : ndarray of shape (n, 16), uint8
         The outputs of the PRF, one a row.
-    nulls : ndarray of shape (n,), bool, optional
-        Which cells stay null.
 
     Returns
     -------
-    pyarrow.LargeStringArray of length n
-        Lower-case text of 36 characters.
+    ndarray of shape (n, 36), uint8
+        ASCII characters, in lower case.
     """
-    written = np.full((len(tags), 2 * _TAG + len(_GROUPS) - 1), ord("-"), np.uint8)
+    written = np.full((len(tags), UUID_LENGTH), ord("-"), np.uint8)
     for rows in _blocks(len(tags)):
         marked = tags[rows].copy()
         marked[:, 6] = marked[:, 6] & 0x0F | 0x80
@@ -98,25 +86,41 @@ def uuid(tags: npt.NDArray[np.uint8], nulls: npt.NDArray[np.bool_] | None = None
         digits = _HEX[marked].view(np.uint8)
         for dashes, (start, end) in enumerate(_GROUPS):
             written[rows, start + dashes : end + dashes] = digits[:, start:end]
-    return _fixed(written, nulls)
+    return written
 
 
-def int64(tags: npt.NDArray[np.uint8], nulls: npt.NDArray[np.bool_] | None = None) -> pa.Array[Any]:
+def int64(tags: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Give 63 bits of each tag as an integer that is not negative.
 
     Parameters
     ----------
     tags : ndarray of shape (n, 16), uint8
         The outputs of the PRF, one a row.
-    nulls : ndarray of shape (n,), bool, optional
-        Which cells stay null.
 
     Returns
     -------
-    pyarrow.Int64Array of length n
+    ndarray of shape (n,), int64
+        The integers.
     """
-    numbers = (np.ascontiguousarray(tags).view("<u8")[:, 0] >> np.uint64(1)).astype(np.int64)
-    return pa.array(numbers, mask=nulls)
+    words = np.ascontiguousarray(tags).view("<u8")[:, 0]
+    return (words >> np.uint64(1)).astype(np.int64)
+
+
+def to_arrow(written: npt.NDArray[np.uint8], nulls: npt.NDArray[np.bool_] | None = None) -> pa.Array[Any]:
+    """Make text of the rows of a matrix, without a copy.
+
+    Parameters
+    ----------
+    written : ndarray of shape (n, width), uint8
+        ASCII characters.
+    nulls : ndarray of shape (n,), bool, optional
+        Which rows are null.
+    """
+    rows, width = written.shape
+    offsets = np.arange(rows + 1, dtype=np.int64) * width
+    valid = None if nulls is None else pa.array(~nulls).buffers()[1]
+    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(written)]  # type: ignore[arg-type]
+    return pa.Array.from_buffers(pa.large_string(), rows, buffers)
 
 
 def _base64(tags: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.uint8]:
@@ -159,12 +163,3 @@ class _Digits:
 
 def _blocks(rows: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, rows, _BLOCK))
-
-
-def _fixed(written: npt.NDArray[np.uint8], nulls: npt.NDArray[np.bool_] | None) -> pa.Array[Any]:
-    """Make text of the rows of a matrix."""
-    rows, width = written.shape
-    offsets = np.arange(rows + 1, dtype=np.int64) * width
-    valid = None if nulls is None else pa.array(~nulls).buffers()[1]
-    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(written)]  # type: ignore[arg-type]
-    return pa.Array.from_buffers(pa.large_string(), rows, buffers)
