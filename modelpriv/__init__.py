@@ -1,8 +1,27 @@
 """Privacy for machine learning: protect the data a model is trained on, and the model itself."""
 
+from modelpriv._encrypted_estimator import EncryptedEstimator
 from modelpriv._field_encryptor import FieldEncryptor
-from modelpriv.keys import Keyring
+from modelpriv._keyed_projection import KeyedProjection
+from modelpriv._pseudonymizer import Pseudonymizer
+from modelpriv._replacer import Replacer
+from modelpriv.keys import Identity, Keyring, Recipient
+from modelpriv.sealing import dump, dumps, inspect, load, loads
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["FieldEncryptor", "Keyring"]
+__all__ = [
+    "EncryptedEstimator",
+    "FieldEncryptor",
+    "Identity",
+    "KeyedProjection",
+    "Keyring",
+    "Pseudonymizer",
+    "Recipient",
+    "Replacer",
+    "dump",
+    "dumps",
+    "inspect",
+    "load",
+    "loads",
+]
