@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelpriv._base import BaseColumnTransformer, Call
 from modelpriv.errors import ParameterError, ParameterTypeError
-from modelpriv.keys import Keyring, resolve
+from modelpriv.keys import AnyKeyring, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ __all__ = ["KeyedCall", "KeyedColumnTransformer"]
 class KeyedCall(Call):
     """What one call works on, with the keyring and the id of the key that protects."""
 
-    keys: Keyring
+    keys: AnyKeyring
     key_id: str
     context: Any
 
@@ -49,7 +49,7 @@ class KeyedColumnTransformer(BaseColumnTransformer):
         if isinstance(self.key, str):
             self._fetched = (self.key, call.keys)
 
-    def _keyring(self) -> Keyring:
+    def _keyring(self) -> AnyKeyring:
         """Resolve `key`; a keyring that a URI names is fetched once and kept for this object's life."""
         uri, kept = getattr(self, "_fetched", (None, None))
         return resolve(kept if isinstance(self.key, str) and self.key == uri else self.key)

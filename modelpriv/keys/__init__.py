@@ -2,12 +2,25 @@
 
 from modelpriv.keys import workers
 from modelpriv.keys.identity import Identity
-from modelpriv.keys.keyring import Keyring
+from modelpriv.keys.keyring import AnyKeyring, Keyring
 from modelpriv.keys.providers.passphrase import set_passphrase_callback
 from modelpriv.keys.recipient import Recipient
-from modelpriv.keys.reference import KeyReference, resolve
+from modelpriv.keys.reference import KeyReference, resolve, resolve_whole
 from modelpriv.keys.registry import opening
+from modelpriv.keys.scoped import Scope, ScopedKeyring
 
-__all__ = ["Identity", "KeyReference", "Keyring", "Recipient", "opening", "resolve", "set_passphrase_callback"]
+__all__ = [
+    "AnyKeyring",
+    "Identity",
+    "KeyReference",
+    "Keyring",
+    "Recipient",
+    "Scope",
+    "ScopedKeyring",
+    "opening",
+    "resolve",
+    "resolve_whole",
+    "set_passphrase_callback",
+]
 
 workers.register_keys()

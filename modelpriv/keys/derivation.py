@@ -3,6 +3,7 @@
     context key   HKDF(ring key, no salt, enc("modelpriv/1", "context", context), 32)
     working key   HKDF-Expand(context key, enc("modelpriv/1", use), n)
     ring-wide key HKDF(ring key, no salt, enc("modelpriv/1", "ring", use), n)
+    scope's audit HKDF-Expand(ring-wide key "audit" of 32 bytes, enc("modelpriv/1", "audit", scope id), 32)
 
 A context's key gives that context's working keys and nothing else: it can be handed on without the ring's.
 """
@@ -22,6 +23,7 @@ __all__ = [
     "enc",
     "key_id",
     "ring_wide_key",
+    "scope_audit_key",
     "working_key",
 ]
 
@@ -73,6 +75,11 @@ def ring_wide_key(ring_key: bytes, use: str, length: int) -> bytes:
     """
     _check_use(use, RING_USES)
     return HKDF(SHA256(), length, salt=None, info=enc(VERSION, "ring", use)).derive(ring_key)
+
+
+def scope_audit_key(ring_audit_key: bytes, scope_id: str) -> bytes:
+    """Derive the audit key of one scoped keyring, from which the ring's own cannot be computed."""
+    return HKDFExpand(SHA256(), KEY_LENGTH, info=enc(VERSION, "audit", scope_id)).derive(ring_audit_key)
 
 
 def key_id(ring_key: bytes) -> bytes:

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, NoReturn, Self, final
+from typing import Any, final
 
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
 from modelpriv.keys import container, kem, pem, registry
+from modelpriv.keys.opaque import Opaque, fill
 from modelpriv.keys.recipient import Recipient, read_line, write_line
 from modelpriv.keys.text import from_base64
 
@@ -16,7 +17,7 @@ _SECRET = "secret_identity"  # noqa: S105 - says what follows, so that scanners 
 
 
 @final
-class Identity:
+class Identity(Opaque):
     """A private key: it opens what was sealed to its `Recipient`.
 
     The default kind, X-Wing, is ML-KEM-768 and X25519 together, so that what is sealed today stays sealed when one of
@@ -36,7 +37,7 @@ class Identity:
     True
     """
 
-    __slots__ = ("__weakref__", "_private", "recipient")
+    __slots__ = ("_private", "recipient")
 
     _private: bytes
     recipient: Recipient
@@ -151,18 +152,6 @@ class Identity:
     def __repr__(self) -> str:
         return f"<Identity {self.recipient.kind} {self.recipient.id}>"
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"an Identity cannot be changed: {name!r} is not set.")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"an Identity cannot be changed: {name!r} is not deleted.")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (self.recipient,)
 
@@ -178,8 +167,7 @@ def build(kind: str, private: bytes) -> Identity:
     except ValueError:
         raise ParameterError(f"the text does not hold a private key of kind {kind!r}.") from None
     identity = object.__new__(Identity)
-    object.__setattr__(identity, "_private", private)
-    object.__setattr__(identity, "recipient", Recipient(write_line("recipient", kind, public)))
+    fill(identity, _private=private, recipient=Recipient(write_line("recipient", kind, public)))
     registry.register_identity(identity)
     return identity
 

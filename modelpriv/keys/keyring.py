@@ -2,16 +2,18 @@
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Any, NoReturn, Self, final
+from typing import Any, final
 
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
-from modelpriv.keys import container, derivation, registry
+from modelpriv.keys import container, derivation, registry, scoped
+from modelpriv.keys.opaque import Opaque, fill
+from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.text import from_line, to_line
 from modelpriv.keys.uri import parse
 
-__all__ = ["Keyring", "build", "read_secret"]
+__all__ = ["AnyKeyring", "Keyring", "build", "narrow", "read_secret"]
 
 _SECRET_PREFIX = "modelpriv_secret_keyring_1_"  # noqa: S105 - says what follows, so that scanners find it
 _SECRET_NAME = "the keyring's secret text"  # noqa: S105 - words for an error
@@ -19,7 +21,7 @@ _FILE_KIND = "keyring"
 
 
 @final
-class Keyring:
+class Keyring(Opaque):
     """One primary 256-bit key for what is written, and older keys for what was written before.
 
     A keyring is made by `generate`, `load`, `from_uri` or `from_secret`, and never changes: `rotate` and `retire` give
@@ -44,7 +46,7 @@ class Keyring:
     True
     """
 
-    __slots__ = ("__weakref__", "_keys", "_source", "_uri", "fingerprints")
+    __slots__ = ("_keys", "_source", "_uri", "fingerprints")
 
     _keys: dict[str, bytes]
     _source: bytes | None
@@ -183,6 +185,23 @@ class Keyring:
             raise ParameterError(f"key id {key_id} is the primary key: rotate() first, then retire it.")
         return build([secret for held, secret in self._keys.items() if held != key_id])
 
+    def scoped(self, contexts: Iterable[str]) -> ScopedKeyring:
+        """Give a keyring that holds the keys of some contexts only, under each of this one's keys.
+
+        Whoever has it reads and writes these contexts, in every table that uses their names, and nothing else.
+
+        Parameters
+        ----------
+        contexts : iterable of str
+            The contexts, as a rule the columns' names.
+
+        Raises
+        ------
+        ParameterError, ParameterTypeError
+            There is no context, or one is no text.
+        """
+        return narrow(self, scoped.new_scope(contexts))
+
     @property
     def primary(self) -> str:
         """The id of the primary key, 8 hexadecimal digits."""
@@ -243,20 +262,19 @@ class Keyring:
         """
         return derivation.ring_wide_key(self._secret(key_id), use, length)
 
+    def audit_key(self, *, key_id: str | None = None, scope_id: str | None = None) -> bytes:
+        """Give the 32-byte key that authenticates an audit log: the ring's, or that of one of its scoped keyrings.
+
+        Raises
+        ------
+        KeyUnavailableError
+            The keyring does not hold the key.
+        """
+        key = self.ring_key("audit", length=derivation.KEY_LENGTH, key_id=key_id)
+        return key if scope_id is None else derivation.scope_audit_key(key, scope_id)
+
     def __repr__(self) -> str:
         return f"<Keyring primary={self.primary} keys={len(self._keys)}>"
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a Keyring cannot be changed: {name!r} is not set.")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a Keyring cannot be changed: {name!r} is not deleted.")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A reference makes keyrings and a keyring's pickle is a reference: one of the two modules imports late.
@@ -275,6 +293,8 @@ class Keyring:
         if hasattr(self, "_keys"):
             raise AttributeError("a Keyring cannot be changed: it has its keys.")
         live = KeyReference(*state).resolve()
+        if isinstance(live, ScopedKeyring):
+            raise KeyUnavailableError(f"locked: key id {state[0][0]} is needed, and only a scoped keyring is at hand.")
         _fill(self, read_secret(live.export_secret()), live.uri, live.source)
 
     def _secret(self, key_id: str | None) -> bytes:
@@ -295,6 +315,17 @@ def read_secret(text: str) -> list[bytes]:
     return [data[i : i + derivation.KEY_LENGTH] for i in range(0, len(data), derivation.KEY_LENGTH)]
 
 
+def narrow(keyring: Keyring, scope: Scope) -> ScopedKeyring:
+    """Derive the keys of a scope."""
+    held = keyring._keys  # noqa: SLF001 - this module's own
+    context_keys = {
+        key_id: {context: derivation.context_key(key, context) for context in scope.contexts}
+        for key_id, key in held.items()
+    }
+    audit_keys = {key_id: keyring.audit_key(key_id=key_id, scope_id=scope.id) for key_id in held}
+    return scoped.build(keyring.fingerprints, scope, context_keys, audit_keys)
+
+
 def build(keys: Sequence[bytes], *, uri: str | None = None, source: bytes | None = None) -> Keyring:
     """Make a keyring of these keys, the primary first."""
     keyring = object.__new__(Keyring)
@@ -310,8 +341,7 @@ def _fill(keyring: Keyring, keys: Sequence[bytes], uri: str | None, source: byte
         raise ParameterError(
             "two keys of the keyring have one key id, so that tokens could not say which one is theirs."
         )
-    for name, value in (("_keys", by_id), ("_uri", uri), ("_source", source), ("fingerprints", fingerprints)):
-        object.__setattr__(keyring, name, value)
+    fill(keyring, _keys=by_id, _uri=uri, _source=source, fingerprints=fingerprints)
     registry.register(keyring)
 
 
@@ -322,3 +352,6 @@ def _open_file(content: bytes, *, name: str, passphrase: str | bytes | None) -> 
     if public != {"key_ids": [derivation.key_id(key).hex() for key in keys]}:
         raise SealedFileError(f"{name}: the key ids that the file names are not those of its keys.")
     return keys
+
+
+AnyKeyring = Keyring | ScopedKeyring

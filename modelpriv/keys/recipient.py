@@ -3,12 +3,13 @@
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NoReturn, Self, final
+from typing import Any, final
 
 from modelpriv import _files
 from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.keys import kem, pem
 from modelpriv.keys.derivation import VERSION, enc
+from modelpriv.keys.opaque import Opaque, fill
 from modelpriv.keys.text import from_line, to_base64, to_line
 
 __all__ = ["Recipient", "read_line", "write_line"]
@@ -19,7 +20,7 @@ _VERSION = 1
 
 
 @final
-class Recipient:
+class Recipient(Opaque):
     """A public key that data keys are wrapped to: what it seals, only the holder of its `Identity` opens.
 
     It is one line of text to paste, `str(recipient)`; a line that starts with ``modelpriv_recipient_``. It holds no
@@ -62,8 +63,7 @@ class Recipient:
             kem.KINDS[kind].check(public)
         except ValueError:
             raise ParameterError(f"the recipient does not hold a public key of kind {kind!r}.") from None
-        object.__setattr__(self, "kind", kind)
-        object.__setattr__(self, "_public", public)
+        fill(self, kind=kind, _public=public)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recipient":
@@ -105,18 +105,6 @@ class Recipient:
 
     def __hash__(self) -> int:
         return hash((self.kind, self._public))
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a Recipient cannot be changed: {name!r} is not set.")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a Recipient cannot be changed: {name!r} is not deleted.")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
 
     def __reduce__(self) -> tuple[type["Recipient"], tuple[str]]:
         return Recipient, (str(self),)

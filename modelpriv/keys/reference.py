@@ -4,17 +4,18 @@ from typing import Self
 
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
 from modelpriv.keys import registry
-from modelpriv.keys.keyring import Keyring
+from modelpriv.keys.keyring import AnyKeyring, Keyring, narrow
+from modelpriv.keys.scoped import Scope, ScopedKeyring
 
-__all__ = ["KeyReference", "resolve", "restore"]
+__all__ = ["KeyReference", "resolve", "resolve_whole", "restore"]
 
 
-def resolve(key: object, *, parameter: str = "key") -> Keyring:
+def resolve(key: object, *, parameter: str = "key") -> AnyKeyring:
     """Give the keyring that a ``key=`` parameter means.
 
     Parameters
     ----------
-    key : Keyring, KeyReference or str
+    key : Keyring, ScopedKeyring, KeyReference or str
         A keyring, what a pickle left in its place, or a keyring URI.
     parameter : str, default="key"
         The parameter's name, for the error.
@@ -28,7 +29,7 @@ def resolve(key: object, *, parameter: str = "key") -> Keyring:
     KeyUnavailableError
         The keyring cannot be had.
     """
-    if isinstance(key, Keyring):
+    if isinstance(key, Keyring | ScopedKeyring):
         return key
     if isinstance(key, KeyReference):
         return key.resolve()
@@ -42,6 +43,23 @@ def resolve(key: object, *, parameter: str = "key") -> Keyring:
     raise ParameterTypeError(
         f"{parameter} must be a Keyring or a keyring URI ('env:NAME', 'file:PATH'), got {type(key).__name__}."
     )
+
+
+def resolve_whole(key: object, *, parameter: str = "key") -> Keyring:
+    """Give the whole keyring that a ``key=`` parameter means, for what a scoped one has no key for.
+
+    Raises
+    ------
+    ParameterError, ParameterTypeError, KeyUnavailableError
+        As `resolve` does, and where it is a scoped keyring.
+    """
+    keyring = resolve(key, parameter=parameter)
+    if isinstance(keyring, ScopedKeyring):
+        raise KeyUnavailableError(
+            f"{parameter} is a scoped keyring, which holds the keys of columns only (contexts "
+            f"{', '.join(map(repr, keyring.contexts))}): what seals and opens models is the whole keyring."
+        )
+    return keyring
 
 
 class KeyReference:
@@ -61,6 +79,8 @@ class KeyReference:
         The 16-byte check value of each, which tells keys with one id apart.
     uri : str, optional
         The keyring URI that the keyring came from.
+    scope : Scope, optional
+        Of a scoped keyring, what it was for; it becomes no more than that again.
 
     Examples
     --------
@@ -77,16 +97,24 @@ class KeyReference:
     modelpriv.errors.KeyUnavailableError: locked: ...
     """
 
-    __slots__ = ("_check_values", "_keyring", "_uri", "key_ids")
+    __slots__ = ("_check_values", "_keyring", "_uri", "key_ids", "scope")
 
     key_ids: tuple[str, ...]
+    scope: Scope | None
 
-    def __init__(self, key_ids: tuple[str, ...], check_values: tuple[bytes, ...], uri: str | None = None) -> None:
+    def __init__(
+        self,
+        key_ids: tuple[str, ...],
+        check_values: tuple[bytes, ...],
+        uri: str | None = None,
+        scope: Scope | None = None,
+    ) -> None:
         self.key_ids = tuple(key_ids)
         self._check_values = tuple(check_values)
         self._uri = uri
+        self.scope = scope
         # Now, because the keyring that is opening the enclosing file is known only while it is being opened.
-        self._keyring: Keyring | None = None
+        self._keyring: AnyKeyring | None = None
         self.held()
 
     @property
@@ -99,20 +127,30 @@ class KeyReference:
         """The keyring URI that the keyring came from, if it came from one."""
         return self._uri
 
-    def held(self) -> Keyring | None:
+    def held(self) -> AnyKeyring | None:
         """Give the keyring if it is at hand, without asking its URI."""
-        self._keyring = self._keyring or registry.find(self._fingerprints)
+        if self._keyring is None:
+            self._keyring = self._find()
         return self._keyring
 
-    def resolve(self) -> Keyring:
+    def resolve(self) -> AnyKeyring:
         """Give the keyring: the one that opened the enclosing file, a live one of this process, or from the URI.
+
+        Where the whole keyring is none of these, a live scoped one of the same ring serves for its contexts.
 
         Raises
         ------
         KeyUnavailableError
-            It is none of these; the message names the key id that is wanted.
+            There is none; the message names the key id that is wanted.
         """
-        self._keyring = self.held() or self._from_uri()
+        if (keyring := self.held()) is not None:
+            return keyring
+        try:
+            self._keyring = self._from_uri()
+        except KeyUnavailableError:
+            if self.scope is not None or (partial := registry.find_scoped(self._fingerprints, None)) is None:
+                raise
+            return partial  # and not kept: the whole one may come
         return self._keyring
 
     def __repr__(self) -> str:
@@ -126,14 +164,22 @@ class KeyReference:
         return self
 
     def __reduce__(self) -> tuple[type["KeyReference"], tuple[object, ...]]:
-        return KeyReference, (self.key_ids, self._check_values, self._uri)
+        return KeyReference, (self.key_ids, self._check_values, self._uri, self.scope)
 
     @property
     def _fingerprints(self) -> tuple[registry.Fingerprint, ...]:
         return tuple(zip(self.key_ids, self._check_values, strict=True))
 
+    def _find(self) -> AnyKeyring | None:
+        if self.scope is None:
+            return registry.find(self._fingerprints)
+        live = registry.find_scoped(self._fingerprints, self.scope)
+        whole = registry.find(self._fingerprints) if live is None else None
+        return live if whole is None else narrow(whole, self.scope)
+
     def _from_uri(self) -> Keyring:
-        wanted = f"locked: key id {self.primary} is needed"
+        scope = "" if self.scope is None else f" for contexts {', '.join(map(repr, self.scope.contexts))}"
+        wanted = f"locked: key id {self.primary} is needed{scope}"
         remedy = "Give the keyring that holds it with set_params(key=...)."
         if self._uri is None:
             raise KeyUnavailableError(f"{wanted}, and no keyring of this process holds it. {remedy}")
@@ -149,7 +195,9 @@ class KeyReference:
         return keyring
 
 
-def restore(key_ids: tuple[str, ...], check_values: tuple[bytes, ...], uri: str | None) -> Keyring | KeyReference:
+def restore(
+    key_ids: tuple[str, ...], check_values: tuple[bytes, ...], uri: str | None, scope: Scope | None = None
+) -> AnyKeyring | KeyReference:
     """Rebuild what a pickle holds of a keyring: the keyring itself where it is at hand, else a reference to it."""
-    reference = KeyReference(key_ids, check_values, uri)
+    reference = KeyReference(key_ids, check_values, uri, scope)
     return reference.held() or reference

@@ -10,16 +10,19 @@ if TYPE_CHECKING:
     from modelpriv.keys.identity import Identity
     from modelpriv.keys.keyring import Keyring
     from modelpriv.keys.recipient import Recipient
+    from modelpriv.keys.scoped import Scope, ScopedKeyring
 
 __all__ = [
     "Fingerprint",
     "find",
     "find_identity",
     "find_same",
+    "find_scoped",
     "opened_from",
     "opening",
     "register",
     "register_identity",
+    "register_scoped",
 ]
 
 Fingerprint = tuple[str, bytes]
@@ -27,6 +30,7 @@ Fingerprint = tuple[str, bytes]
 
 # By id(), because a plain dict's operations need no lock that a fork could leave locked; the values are weak.
 _live: WeakValueDictionary[int, "Keyring"] = WeakValueDictionary()
+_scoped: WeakValueDictionary[int, "ScopedKeyring"] = WeakValueDictionary()
 _identities: WeakValueDictionary[int, "Identity"] = WeakValueDictionary()
 _opening: ContextVar[tuple["Keyring", ...]] = ContextVar("modelpriv.keys.opening", default=())
 
@@ -74,6 +78,18 @@ def opened_from(source: bytes) -> "Keyring | None":
 def find_same(fingerprints: Sequence[Fingerprint], uri: str | None) -> "Keyring | None":
     """Find the live keyring with exactly these keys and this URI."""
     return next((keyring for keyring in _alive() if (keyring.fingerprints, keyring.uri) == (fingerprints, uri)), None)
+
+
+def register_scoped(keyring: "ScopedKeyring") -> None:
+    """Let references find a scoped keyring for as long as something else holds it."""
+    _scoped[id(keyring)] = keyring
+
+
+def find_scoped(wanted: Sequence[Fingerprint], scope: "Scope | None") -> "ScopedKeyring | None":
+    """Find a live scoped keyring of the ring whose primary key is wanted: that with this scope, or any if None."""
+    live = [keyring for reference in _scoped.valuerefs() if (keyring := reference()) is not None]
+    able = (keyring for keyring in live if wanted[0] in keyring.fingerprints)
+    return next((keyring for keyring in able if scope in (None, keyring.scope)), None)
 
 
 def register_identity(identity: "Identity") -> None:

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 
 from joblib.externals.loky.backend import reduction as loky
 
-from modelpriv.keys import registry
+from modelpriv.keys import registry, scoped
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import Keyring, build, read_secret
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference
+from modelpriv.keys.scoped import Scope, ScopedKeyring
 
 __all__ = ["dumps", "loads", "register", "register_keys"]
 
@@ -55,6 +56,7 @@ def loads(data: bytes) -> Any:
 def register_keys() -> None:
     """Register keyrings, references that have one, and identities."""
     register(Keyring, _reduce_keyring)
+    register(ScopedKeyring, _reduce_scoped)
     register(Identity, _reduce_identity)
     register(KeyReference, _reduce_reference)
 
@@ -65,13 +67,29 @@ def _reduce_keyring(keyring: Keyring) -> Reduced:
 
 def _reduce_reference(reference: KeyReference) -> Reduced:
     keyring = reference.held()
-    return reference.__reduce__() if keyring is None else _reduce_keyring(keyring)
+    if keyring is None:
+        return reference.__reduce__()
+    return _reduce_keyring(keyring) if isinstance(keyring, Keyring) else _reduce_scoped(keyring)
 
 
 def _arrive(secret: str, uri: str | None) -> Keyring:
     """Take a keyring from the pipe; one that came before, or once went out from here, is taken instead of a second."""
     keyring = build(read_secret(secret), uri=uri)
     return registry.find_same(keyring.fingerprints, uri) or keyring
+
+
+def _reduce_scoped(keyring: ScopedKeyring) -> Reduced:
+    context_keys, audit_keys = keyring._context_keys, keyring._audit_keys  # noqa: SLF001 - this is their way out
+    return _scoped_arrives, (keyring.fingerprints, keyring.scope, context_keys, audit_keys)
+
+
+def _scoped_arrives(
+    fingerprints: tuple[registry.Fingerprint, ...],
+    scope: Scope,
+    context_keys: dict[str, dict[str, bytes]],
+    audit_keys: dict[str, bytes],
+) -> ScopedKeyring:
+    return registry.find_scoped(fingerprints, scope) or scoped.build(fingerprints, scope, context_keys, audit_keys)
 
 
 def _reduce_identity(identity: Identity) -> Reduced:

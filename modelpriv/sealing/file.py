@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from modelpriv import _files
 from modelpriv.errors import LockedError, ParameterError, ParameterTypeError
-from modelpriv.keys import Keyring, opening, resolve
+from modelpriv.keys import Keyring, opening, resolve_whole
 from modelpriv.keys import envelope as stanzas
 from modelpriv.sealing import buffers, envelope, floe, layout
 
@@ -262,7 +262,7 @@ def _to_keyring(key: object, passphrase: Passphrase | None) -> Keyring | None:
         raise ParameterError(
             "no key and no passphrase: give key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), or passphrase=."
         )
-    return None if key is None else resolve(key)
+    return None if key is None else resolve_whole(key)
 
 
 def _check_file(file: object, method: str) -> None:
