@@ -4,7 +4,7 @@
 |-----|-----------|----------------|
 | 1   | text      | UTF-8 |
 | 2   | int       | 8 bytes two's complement, big-endian; 16 for what does not fit |
-| 3   | float     | IEEE 754 binary64, big-endian; one NaN |
+| 3   | float     | IEEE 754 binary64, big-endian; one NaN, and -0.0 apart from 0.0 |
 | 4   | bool      | 00 or 01 |
 | 5   | timestamp | 00 (wall clock) or 01 (instant, UTC), 8 bytes of seconds since 1970, 4 bytes of nanoseconds |
 | 6   | date      | 4 bytes of days since 1970 |
@@ -156,6 +156,8 @@ def decode(tags: Any, cells: Any, type_: Any, *, what: str) -> Any:
         return _DECODERS[tag](cells, None if type_ is not None and pa.types.is_null(type_) else type_)
     except (pa.ArrowException, ValueError, OverflowError):
         pass  # their words hold the cell
+    if type_ is None:
+        raise InputError(f"{what}: holds a {_NAMES[tag]} that is none, or that no column holds beside the others.")
     raise InputError(
         f"{what}: holds a {_NAMES[tag]} that does not fit {type_}. Open it without the fitted object instead."
     )
@@ -183,8 +185,10 @@ def _encode_int(cells: Any) -> Any:
 
 
 def _decode_int(cells: Any, type_: Any) -> Any:
-    wide = pc.max(pc.binary_length(cells)).as_py() != 8  # noqa: PLR2004 - bytes of an int64
-    if wide:
+    widths = set(pc.binary_length(cells.drop_null()).unique().to_pylist())
+    if not widths <= {8, 16}:
+        raise ValueError
+    if 16 in widths:  # noqa: PLR2004 - bytes of what an int64 does not hold
         numbers = [None if cell is None else int.from_bytes(cell, "big", signed=True) for cell in cells.to_pylist()]
         return pa.array(numbers, type_ or pa.uint64())
     numbers = pa.array(_rows(cells, ">i8").astype(np.int64), mask=_mask(cells))
