@@ -2,6 +2,7 @@
 
 from modelpriv._encrypted_estimator import EncryptedEstimator
 from modelpriv._field_encryptor import FieldEncryptor
+from modelpriv._key_usage import key_usage
 from modelpriv._keyed_projection import KeyedProjection
 from modelpriv._pseudonymizer import Pseudonymizer
 from modelpriv._replacer import Replacer
@@ -22,6 +23,7 @@ __all__ = [
     "dump",
     "dumps",
     "inspect",
+    "key_usage",
     "load",
     "loads",
 ]

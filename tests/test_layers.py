@@ -31,9 +31,10 @@ ROOMS = (
     | dict.fromkeys(FRAME, BOTTOM | FRAME)
     | {"_base": BOTTOM | FRAME}
     | {"_keyed": BOTTOM | FRAME | {"_base", "keys"}}
-    | dict.fromkeys(HELPERS, BOTTOM | FRAME | HELPERS | {"kernels", "keys"})
+    | dict.fromkeys(HELPERS, BOTTOM | FRAME | HELPERS | {"_base", "_keyed", "kernels", "keys"})
     | dict.fromkeys(TRANSFORMERS, BOTTOM | FRAME | {"_base", "_keyed", "kernels", "keys"} | HELPERS)
     | {"_delegation": BOTTOM}
+    | {"_key_usage": BOTTOM | FRAME | {"kernels", "keys", "sealing"}}
     | {"_encrypted_estimator": BOTTOM | {"_delegation", "sealing", "keys"}}
 )
 ALL = set(ROOMS)

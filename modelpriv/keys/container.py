@@ -23,7 +23,7 @@ from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
 from modelpriv.keys.providers import passphrase as passphrases
 from modelpriv.keys.text import from_base64, to_base64
 
-__all__ = ["open_", "read", "seal", "write"]
+__all__ = ["open_", "read", "read_public", "seal", "write"]
 
 _FORMAT_VERSION = 1
 _LARGEST = 1 << 20
@@ -41,8 +41,15 @@ def write(
         file.write(content)
 
 
-def read(path: str | os.PathLike[str]) -> bytes:
+def read(path: str | os.PathLike[str], *, private: bool = True) -> bytes:
     """Read the bytes of such a file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    private : bool, default=True
+        Whether to refuse it if others than its owner can read or write it.
 
     Raises
     ------
@@ -56,7 +63,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
     with Path(path).open("rb") as file:
         # Asked of the open file, so that what was looked at is what is read.
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if private and os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyUnavailableError(
                 f"{os.fspath(path)!r} can be read or written by others (mode {mode:04o}). Run: "
                 f"chmod 600 {shlex.quote(os.fspath(path))}"
@@ -65,6 +72,20 @@ def read(path: str | os.PathLike[str]) -> bytes:
     if len(content) > _LARGEST:
         raise SealedFileError(f"{os.fspath(path)!r} is no such file: it has more than {_LARGEST} bytes.")
     return content
+
+
+def read_public(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
+    """Read what such a file says to everybody; without its secret nobody can tell whether it is true.
+
+    Raises
+    ------
+    SealedFileError
+        It is no such file, cut, or of a later version.
+    OSError
+        It cannot be read.
+    """
+    public: dict[str, Any] = _parse(read(path, private=False), kind, os.fspath(path))[0]["public"]
+    return public
 
 
 def seal(kind: str, public: dict[str, Any], secret: bytes, *, passphrase: str | bytes) -> bytes:

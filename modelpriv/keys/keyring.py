@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, final
 
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
-from modelpriv.keys import container, derivation, registry, scoped
+from modelpriv.keys import container, derivation, registry, scoped, usage
 from modelpriv.keys.opaque import Opaque, fill
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.text import from_line, to_line
@@ -170,19 +170,29 @@ class Keyring(Opaque):
             fresh = secrets.token_bytes(derivation.KEY_LENGTH)
         return build([fresh, *self._keys.values()])
 
-    def retire(self, key_id: str, /) -> "Keyring":
+    def retire(self, key_id: str, /, *, check: Iterable[object] = ()) -> "Keyring":
         """Give a keyring without one of the older keys: what was written under it can then not be read.
+
+        Parameters
+        ----------
+        key_id : str
+            The key.
+        check : iterable, optional
+            What might still need it: tables, paths of Parquet files, sealed models and keyring files, fitted objects;
+            see `modelpriv.key_usage`. It is refused if one of them does. Nothing else is looked at: what is not given
+            here, and needs the key, cannot be opened any more.
 
         Raises
         ------
         ParameterError
-            The key is the primary one.
+            The key is the primary one, or something in ``check`` still needs it; the message says what.
         KeyUnavailableError
             The keyring does not hold it.
         """
         self._secret(key_id)
         if key_id == self.primary:
             raise ParameterError(f"key id {key_id} is the primary key: rotate() first, then retire it.")
+        usage.check_unused(key_id, check)
         return build([secret for held, secret in self._keys.items() if held != key_id])
 
     def scoped(self, contexts: Iterable[str]) -> ScopedKeyring:
