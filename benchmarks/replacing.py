@@ -90,6 +90,7 @@ def project() -> Race:
     )
 
 
+# RDT asks for an older pandas than ours, though it runs with this one: pip install --no-deps rdt
 RDT = (Row("the same; RDT fits and transforms", choose_against_rdt, "RDT"),) if importlib.util.find_spec("rdt") else ()
 ROWS = (
     Row("names, warm pool", choose, "dict and Series.map", "take by number"),
