@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from modelpriv.kernels.ragged import Bytes, Lengths, Rows
 
-__all__ = ["TAG", "Blocks", "Siv", "datums", "open_", "prf", "seal", "try_open", "width_of"]
+__all__ = ["TAG", "Blocks", "Siv", "datums", "open_", "permute", "prf", "seal", "try_open", "width_of"]
 
 Blocks = npt.NDArray[np.uint64]  # shape (..., 2): a block of 16 bytes as two words, in the order of memory
 Datum = "bytes | Cells"
@@ -190,7 +190,7 @@ class Siv:
         # ECB over a buffer is only the block permutation inside of the standard modes CMAC and CTR.
         self._mac = Cipher(self._mac_key, ECB()).encryptor()  # noqa: S305 - see above
         self._ctr = Cipher(self._ctr_key, ECB()).encryptor()  # noqa: S305 - see above
-        self._k1 = _double(_permute(self._mac, np.zeros((1, 2), np.uint64)))  # RFC 4493, section 2.3
+        self._k1 = _double(permute(self._mac, np.zeros((1, 2), np.uint64)))  # RFC 4493, section 2.3
         self._last = _PAD ^ _double(self._k1)
         self._last[BLOCK] = self._k1
         self._vector = self._constant(bytes(BLOCK))
@@ -212,7 +212,7 @@ class Siv:
 
     def with_nonces(self, vectors: Blocks, nonces: Blocks) -> Blocks:
         """Take in one more string of 16 bytes for each row: the nonce, always the last (section 3)."""
-        return _double(vectors) ^ _permute(self._mac, nonces ^ self._k1)
+        return _double(vectors) ^ permute(self._mac, nonces ^ self._k1)
 
     def seal(self, plain: Bytes, lengths: Lengths, vectors: Blocks, sealed: Bytes, at: int) -> None:
         """Write tag and ciphertext of each row into another matrix, from column `at` on; zeros follow up to a block."""
@@ -316,7 +316,7 @@ class Siv:
             mixin = mixins.get(position)
             if mixin is not None:
                 mixed = np.bitwise_xor(mixed, mixin, out=mixin)
-            state = _permute(self._mac, mixed)
+            state = permute(self._mac, mixed)
         return state
 
     def _crypt(self, tags: Blocks, cells: Blocks) -> None:
@@ -329,7 +329,7 @@ class Siv:
         for counter in counters[1:]:
             low += np.uint64(1)
             counter[:, 1] = low.astype(_ORDERED).view(np.uint64)
-        cells ^= _permute(self._ctr, counters)
+        cells ^= permute(self._ctr, counters)
 
     def _tag_each(self, cells: Blocks, ends: Lengths, vectors: Blocks) -> Blocks:
         """S2V, a cell at a time."""
@@ -405,7 +405,7 @@ def _take(table: Blocks, ends: Lengths) -> Blocks:
     return np.take(table, ends, axis=0)
 
 
-def _permute(cipher: Any, blocks: Blocks) -> Blocks:
+def permute(cipher: Any, blocks: Blocks) -> Blocks:
     """Put every block through the cipher."""
     out = np.empty(blocks.nbytes + BLOCK - 1, np.uint8)  # the library asks for the room of one more block
     cipher.update_into(blocks.view(np.uint8).reshape(-1), out)
