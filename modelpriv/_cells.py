@@ -20,6 +20,7 @@ zone of their column, so that an int32 joins an int64; 5 and "5" do not.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -230,7 +231,7 @@ def _decode_timestamp(cells: Any, type_: Any) -> Any:
     zone = "UTC" if 1 in zones else None
     if len(zones) > 1 or (type_ is not None and (type_.tz is None) != (zone is None)):
         raise ValueError
-    type_ = type_ or pa.timestamp(_finest(rows), zone)
+    type_ = type_ or pa.timestamp(_unit(rows), zone)
     return pa.array(_joined(rows, type_.unit), pa.timestamp(type_.unit, zone), mask=_mask(cells)).cast(type_)
 
 
@@ -242,7 +243,7 @@ def _encode_duration(cells: Any) -> Any:
 
 def _decode_duration(cells: Any, type_: Any) -> Any:
     rows = _rows(cells, _DURATION)
-    type_ = type_ or pa.duration(_finest(rows))
+    type_ = type_ or pa.duration(_unit(rows))
     return pa.array(_joined(rows, type_.unit), type_, mask=_mask(cells))
 
 
@@ -369,8 +370,13 @@ def _joined(rows: Any, unit: str) -> Any:
     return numbers
 
 
-def _finest(rows: Any) -> str:
-    return "ns" if (rows["nanoseconds"] % 1000).any() else "us"
+def _unit(rows: Any) -> str:
+    """Return the unit that holds all rows exactly: microseconds if they do, as they are what Python has."""
+    for unit in ("us", "ns", "ms"):
+        with suppress(ValueError):
+            _joined(rows, unit)
+            return unit
+    return "s"
 
 
 def _fixed(rows: Any, cells: Any) -> Any:

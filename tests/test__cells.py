@@ -99,6 +99,23 @@ def test_cells_come_back_without_their_type(cells):
         assert plain_bytes(back).cast(pa.binary()).equals(plain_bytes(cells).cast(pa.binary()))
 
 
+@pytest.mark.parametrize("kind", [pa.timestamp, pa.duration])
+def test_the_default_unit_holds_all(kind):
+    """Without the fitted type, times take microseconds, or the first other unit that holds all of them exactly."""
+    units = {
+        (1, "s"): "us",
+        (1, "ms"): "us",
+        (1, "ns"): "ns",
+        (2**62, "s"): "s",
+        (2**62, "ms"): "ms",
+        (2**62, "us"): "us",
+    }
+    for (number, unit), expected in units.items():
+        back = opened(pa.array([number, None], kind(unit)))
+        assert back.type == kind(expected)
+        assert back.equals(pa.array([number, None], kind(unit)).cast(kind(expected)))
+
+
 @given(arrays())
 def test_a_slice_encodes_as_its_copy(cells):
     """The canonical bytes of a slice are those of a copy of it, cell for cell."""

@@ -306,10 +306,6 @@ def test_a_number_beside_text_stays_a_number():
 # --- what is no table ---
 
 
-class Lazy:
-    """Stands for a lazy frame of a library that is not installed here."""
-
-
 @pytest.mark.parametrize(
     ("table", "error", "words"),
     [
