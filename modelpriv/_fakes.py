@@ -156,7 +156,9 @@ def _draw(recipe: Recipe, seed: bytes, *, progress: bool) -> pa.Array[Any]:
     faker = _generator(recipe.locale)
     _check_provider(faker, recipe)
     # Before `provider` is looked up, which `_Persons` may replace.
-    persons = _Persons(faker, _generator(recipe.locale), seed) if recipe.persons else None
+    # A provider of one sex is asked for that sex, whatever the person's is.
+    together = recipe.persons and not recipe.provider.endswith(("_male", "_female", "_nonbinary"))
+    persons = _Persons(faker, _generator(recipe.locale), seed) if together else None
     provider = getattr(faker, recipe.provider)
     faker.seed_instance(seed)
 

@@ -185,6 +185,12 @@ def test_persons_have_a_title_of_their_sex():
     assert all(word in name for word, name in zip(last, names, strict=True))
 
 
+def test_a_sex_that_is_asked_for_is_given():
+    """A provider of one sex gives that sex also where persons are drawn, half of whom are of another one."""
+    names = make_pool(recipe("first_name_female", persons=True, size=40), SEED).to_pylist()
+    assert names == make_pool(recipe("first_name_female", size=40), SEED).to_pylist()
+
+
 def test_persons_do_not_depend_on_the_size():
     """The person at a place is the same in a pool of another size."""
     small = make_pool(recipe("first_name", persons=True, size=5), SEED).to_pylist()
