@@ -16,7 +16,7 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
-BOTTOM = {"errors", "audit", "_json", "_files"}
+BOTTOM = {"errors", "_events", "_json", "_files"}
 FRAME = {"_dtypes", "_frame", "_cells"}
 # What transformers share, or are too long for one file with.
 HELPERS = {"_data_keys", "_fakes", "_field_parameters", "_formats", "_tags", "_tokens"}
@@ -34,6 +34,7 @@ ROOMS = (
     | dict.fromkeys(HELPERS, BOTTOM | FRAME | HELPERS | {"_base", "_keyed", "kernels", "keys"})
     | dict.fromkeys(TRANSFORMERS, BOTTOM | FRAME | {"_base", "_keyed", "kernels", "keys"} | HELPERS)
     | {"_delegation": BOTTOM}
+    | {"audit": BOTTOM | {"keys"}}
     | {"_key_usage": BOTTOM | FRAME | {"kernels", "keys", "sealing"}}
     | {"_encrypted_estimator": BOTTOM | {"_delegation", "sealing", "keys"}}
 )

@@ -35,7 +35,7 @@ def main():
 
     print("\nProtect both tables")
     protect = make_column_transformer(
-        (Masker(keep_last=2, keep="+-.()x "), ["phone_number"]),
+        (Masker("phone"), ["phone_number"]),
         (Replacer("name", key=keys), ["name"]),
         (FieldEncryptor("deterministic", key=keys), ["patient_id", "email"]),
         (FieldEncryptor("randomized", key=keys), ["date_of_birth"]),
