@@ -153,13 +153,13 @@ def _keep(name: bytes | None, pool: pa.Array[Any]) -> None:
 
 
 def _draw(recipe: Recipe, seed: bytes, *, progress: bool) -> pa.Array[Any]:
+    counted = _counter() if progress else iter
     faker = _generator(recipe.locale)
     _check_provider(faker, recipe)
-    # Before `provider` is looked up, which `_Persons` may replace.
     # A provider of one sex is asked for that sex, whatever the person's is.
     together = recipe.persons and not recipe.provider.endswith(("_male", "_female", "_nonbinary"))
     persons = _Persons(faker, _generator(recipe.locale), seed) if together else None
-    provider = getattr(faker, recipe.provider)
+    provider = getattr(faker, recipe.provider)  # only now: persons may have replaced it
     faker.seed_instance(seed)
 
     def draw(place: int) -> Any:
@@ -174,7 +174,10 @@ def _draw(recipe: Recipe, seed: bytes, *, progress: bool) -> pa.Array[Any]:
         shared = random.getstate()
         random.seed(seed)
         try:
-            values = (_draw_unique if recipe.unique else _draw_all)(draw, recipe.size, progress=progress)
+            if recipe.unique:
+                values = _draw_unique(draw, recipe.size, counted)
+            else:
+                values = [draw(place) for place in counted(range(recipe.size))]
         except Exception as error:  # noqa: BLE001 - providers fail in their own ways; they see no cell
             failure = f"{type(error).__name__}: {error}"
         else:
@@ -189,35 +192,26 @@ def _draw(recipe: Recipe, seed: bytes, *, progress: bool) -> pa.Array[Any]:
     return to_pool(values, origin=origin)
 
 
-def _draw_all(draw: Callable[[int], Any], size: int, *, progress: bool) -> list[Any]:
-    return [draw(place) for place in _counted(range(size), progress=progress)]
-
-
-def _draw_unique(draw: Callable[[int], Any], size: int, *, progress: bool) -> list[Any]:
+def _draw_unique(draw: Callable[[int], Any], size: int, counted: Callable[[Iterable[int]], Iterable[int]]) -> list[Any]:
     """Draw until there are enough different values, or hardly any new ones come."""
     found: dict[Any, None] = {}
     drawn = 0
     fresh = attempts = size
     while len(found) < size and fresh * 100 >= attempts:
         before = len(found)
-        found.update(dict.fromkeys(map(draw, _counted(range(drawn, drawn + attempts), progress=progress))))
+        found.update(dict.fromkeys(map(draw, counted(range(drawn, drawn + attempts)))))
         drawn += attempts
         fresh = len(found) - before
         attempts = max(2 * (size - len(found)), 100)
     return list(found)[:size]
 
 
-def _counted(places: range, *, progress: bool) -> Iterable[int]:
-    if not progress:
-        return places
+def _counter() -> Callable[[Iterable[int]], Iterable[int]]:
     try:
         from tqdm.auto import tqdm  # type: ignore[import-untyped] # noqa: PLC0415 - optional, imported where it is used
     except ModuleNotFoundError:
-        raise ParameterError(
-            "verbose=True shows progress with tqdm, which is not installed: pip install tqdm."
-        ) from None
-    bar: Iterable[int] = tqdm(places, desc="fakes", unit="")
-    return bar
+        raise ParameterError("verbose=True shows progress with tqdm, which is missing: pip install tqdm.") from None
+    return functools.partial(tqdm, desc="fakes", unit="")
 
 
 def _generator(locale: str) -> Any:

@@ -211,7 +211,7 @@ def test_progress_is_shown_when_wanted(monkeypatch):
 def test_progress_without_tqdm_is_refused(monkeypatch):
     """Where tqdm is not installed, the error says how to get it."""
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    with pytest.raises(ParameterError, match="pip install tqdm"):
+    with pytest.raises(ParameterError, match=r"^verbose=True .* pip install tqdm"):
         make_pool(recipe(), SEED, progress=True)
 
 
