@@ -6,16 +6,17 @@ from dataclasses import dataclass, replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from modelpriv._base import check_choice
 from modelpriv._cells import logical_type
 from modelpriv._data_keys import new_data_key, open_data_keys, read_recipients
 from modelpriv._dtypes import DType, default_dtype
+from modelpriv._field_parameters import check_field_parameters
+from modelpriv._formats import Format, letters_of
 from modelpriv._frame import Built, Column, Frame, open_frame
 from modelpriv._keyed import KeyedCall, KeyedColumnTransformer, context_of
 from modelpriv._tags import check_same_type
 from modelpriv._tokens import Tokens, bound_to
-from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
-from modelpriv.keys import Identity, Keyring, resolve
+from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError
+from modelpriv.keys import AnyKeyring, Identity, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +32,10 @@ class FieldEncryptor(KeyedColumnTransformer):
 
     Parameters
     ----------
-    mode : {"randomized", "deterministic"}, default="randomized"
+    mode : {"randomized", "deterministic", "format-preserving"}, default="randomized"
         "randomized" gives equal cells different tokens. "deterministic" gives equal cells of one context equal tokens,
-        so that tables still join, group and count on them.
+        so that tables still join, group and count on them. "format-preserving" (FF1) keeps length and alphabet, is
+        deterministic too, and is **not authenticated**: it cannot notice a wrong key or an altered cell.
     key : Keyring, str or Identity
         The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``. To open what was encrypted to
         `recipients`: an identity.
@@ -49,6 +51,15 @@ class FieldEncryptor(KeyedColumnTransformer):
     pad : int, optional
         Hide the length of a cell up to the next multiple of so many bytes, by ISO 7816-4 padding. It belongs to the
         context's definition: who opens the tokens must pass the same.
+    alphabet : str, optional
+        Format-preserving: the letters that are encrypted, "digits", "letters", "alphanumeric", "hex" (lower case), or a
+        text of up to 65536 letters.
+    keep : str, default=""
+        Format-preserving: characters that stay where they are, such as ``" -"``. All others are refused.
+    keep_first, keep_last : int, default=0
+        Format-preserving: how many letters of the alphabet stay at either end; a card keeps its BIN with 6.
+    check_digit : {"luhn"}, optional
+        Format-preserving: the last digit is a check digit (ISO/IEC 7812-1), has to be valid, and is computed again.
     columns : list of str or int, callable, optional
         The columns to encrypt, by name or position; by default all. All others pass through.
     null : {"keep", "protect", "raise"}, default="keep"
@@ -83,8 +94,11 @@ class FieldEncryptor(KeyedColumnTransformer):
 
     *Does not* hide a column from someone who holds the key, nor say which of two valid tokens is the newer one.
 
-    Sources: RFC 5297 (AES-SIV, with a key of 512 bits; section 3 for the nonce), RFC 5869 (HKDF), ISO/IEC 7816-4
-    (padding).
+    *Format-preserving* encryption protects less: it leaks length, format, kept characters and which cells are equal, it
+    is not authenticated, and every cell needs a million possible values. Take it only where the format must stay.
+
+    Sources: RFC 5297 (AES-SIV, with a key of 512 bits; section 3 for the nonce), NIST SP 800-38G with its draft Rev. 1
+    (FF1, with AES-256), RFC 5869 (HKDF), ISO/IEC 7816-4 (padding), ISO/IEC 7812-1 (check digit).
 
     Examples
     --------
@@ -111,6 +125,11 @@ class FieldEncryptor(KeyedColumnTransformer):
         context: Any = None,
         bind: Any = None,
         pad: int | None = None,
+        alphabet: str | None = None,
+        keep: str = "",
+        keep_first: int = 0,
+        keep_last: int = 0,
+        check_digit: str | None = None,
         columns: Any = None,
         null: str = "keep",
         on_error: str = "raise",
@@ -121,6 +140,11 @@ class FieldEncryptor(KeyedColumnTransformer):
         self.context = context
         self.bind = bind
         self.pad = pad
+        self.alphabet = alphabet
+        self.keep = keep
+        self.keep_first = keep_first
+        self.keep_last = keep_last
+        self.check_digit = check_digit
         self.columns = columns
         self.null = null
         self.on_error = on_error
@@ -172,10 +196,9 @@ class FieldEncryptor(KeyedColumnTransformer):
         self._check()
         frame = open_frame(X)
         keys = self._keyring()
-        return any(
-            Tokens(keys, self.mode, "", self.pad).stale(frame.column(position), key_id=keys.primary)
-            for position in self._states_to_open(frame)
-        )
+        call = KeyedCall(frame, {}, keys, keys.primary, self.context)
+        states = self._states_to_open(frame)
+        return any(self._cipher("", call).stale(frame.column(p), key_id=keys.primary) for p in states)
 
     def rewrap(self, X: Any) -> Any:
         """Move a table of tokens to the keyring's primary key; the cells leave the call as tokens only.
@@ -200,14 +223,16 @@ class FieldEncryptor(KeyedColumnTransformer):
         self._check()
         if self.recipients is not None:
             raise ParameterError("What was encrypted to recipients has one data key for each fit: fit again instead.")
+        if self.mode == "format-preserving" and not hasattr(self, "key_id_"):
+            raise ParameterError("mode='format-preserving' names no key in its cells: rewrap with the fitted object.")
         frame = open_frame(X)
         states = self._states_to_open(frame)
         call = self._begin(frame, self._read_references(frame), fitting=True)
         built = {}
         for position, state in states.items():
             column = frame.column(position)
-            tokens = self._tokens(state.context if state else call.context_of(column), call)
-            built[position] = Built(tokens.reseal(column, _bound(call), key_id=call.key_id), column.dtype.as_text())
+            cipher = self._cipher(state.context if state else call.context_of(column), call)
+            built[position] = Built(cipher.reseal(column, _bound(call), key_id=call.key_id), column.dtype.as_text())
         result = frame.replaced(built)
         if hasattr(self, "_states"):
             self._states = {position: self._rewrapped(state, call) for position, state in self._states.items()}
@@ -244,7 +269,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         2
         """
         self._check()
-        if self.mode != "deterministic" or self.bind:
+        if self.mode == "randomized" or self.bind:
             raise ParameterError(
                 "tokens_for needs mode='deterministic' and no bind=: otherwise a value has another token in every row."
             )
@@ -259,8 +284,9 @@ class FieldEncryptor(KeyedColumnTransformer):
             found = logical_type(wanted.data.type)
             raise InputError(f"Column {column!r} holds {state.logical}, so no value of type {found} is in it.")
         keys = self._keyring()
-        tokens = Tokens(keys, self.mode, state.context if state else context_of(column, self.context), self.pad)
-        return [text for key_id in keys.key_ids for text in tokens.seal(wanted.data, b"", key_id=key_id).to_pylist()]
+        call = KeyedCall(open_frame([cells]), {}, keys, keys.primary, self.context)
+        cipher = self._cipher(state.context if state else context_of(column, self.context), call)
+        return [text for key_id in keys.key_ids for text in cipher.seal(wanted, b"", key_id=key_id).to_pylist()]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -280,7 +306,7 @@ class FieldEncryptor(KeyedColumnTransformer):
             self._data_keys = call.keys
             self.wrapped_keys_ = call.wrapped
 
-    def _keyring(self) -> Keyring:
+    def _keyring(self) -> AnyKeyring:
         if isinstance(self.key, Identity):
             return open_data_keys(getattr(self, "wrapped_keys_", {}), self.key)
         if self.recipients is None:
@@ -302,16 +328,7 @@ class FieldEncryptor(KeyedColumnTransformer):
             read_recipients(self.recipients)
             if not isinstance(self.key, (Identity, NoneType)):
                 raise ParameterError("key and recipients were both given. Encrypt with a key, or to recipients.")
-        check_choice("mode", self.mode, ("randomized", "deterministic"))
-        check_choice("on_error", self.on_error, ("raise", "null"))
-        if self.pad is not None and (isinstance(self.pad, bool) or not isinstance(self.pad, int)):
-            raise ParameterTypeError(f"pad must be None or a number of bytes, got {type(self.pad).__name__}.")
-        if self.pad is not None and self.pad < 1:
-            raise ParameterError(f"pad must be at least 1 byte, got {self.pad}.")
-        if self.null == "protect" and self.pad is None:
-            raise ParameterError("null='protect' needs pad=, or the length of a token would tell the nulls.")
-        if self.bind is not None and (isinstance(self.bind, (str, bytes)) or not hasattr(self.bind, "__iter__")):
-            raise ParameterTypeError(f"bind must be a list of column names, got {type(self.bind).__name__}.")
+        check_field_parameters(self)
 
     def _reference_names(self) -> Sequence[Any]:
         return list(self.bind or ())
@@ -321,34 +338,41 @@ class FieldEncryptor(KeyedColumnTransformer):
         categories = None
         if column.categories is not None:
             # Categories are values: what stays in the fitted object is their tokens, bound to nothing.
-            categories = self._tokens(context, call).seal(column.categories, b"", key_id=call.key_id)
+            known = Column(column.name, column.categories, column.dtype)
+            categories = self._cipher(context, call).seal(known, b"", key_id=call.key_id)
         return _State(column.name, context, column.dtype, logical_type(column.data.type), categories)
 
     def _transform_column(self, column: Column, state: _State, call: KeyedCall) -> Built:
         check_same_type(column, state.logical)
-        tokens = self._tokens(state.context, call).seal(column.data, _bound(call), key_id=call.key_id)
+        tokens = self._cipher(state.context, call).seal(column, _bound(call), key_id=call.key_id)
         return Built(tokens, column.dtype.as_text())
 
     def _restore(self, column: Column, state: _State | None, call: KeyedCall) -> Built:
-        tokens = self._tokens(state.context if state else call.context_of(column), call)
+        cipher = self._cipher(state.context if state else call.context_of(column), call)
         type_ = state.dtype.exact if state else None
-        cells = tokens.open(column, _bound(call), type_=type_, failures=self.on_error)
+        cells = cipher.open(column, _bound(call), type_=type_, failures=self.on_error)
         if state is None or state.dtype.container != call.frame.container:
             return Built(cells, default_dtype(call.frame.container, cells.type))
         categories = None
         if state.categories is not None:
             known = Column(column.name, state.categories, column.dtype)
-            categories = tokens.open(known, b"", type_=type_)
+            categories = cipher.open(known, b"", type_=type_)
         return Built(cells, state.dtype, categories)
 
     def _rewrapped(self, state: _State, call: KeyedCall) -> _State:
         if state.categories is None:
             return state
         known = Column(state.name, state.categories, state.dtype)
-        return replace(state, categories=self._tokens(state.context, call).reseal(known, b"", key_id=call.key_id))
+        return replace(state, categories=self._cipher(state.context, call).reseal(known, b"", key_id=call.key_id))
 
-    def _tokens(self, context: str, call: KeyedCall) -> Tokens:
-        return Tokens(call.keys, self.mode, context, self.pad, protect_nulls=self.null == "protect")
+    def _cipher(self, context: str, call: KeyedCall) -> Tokens | Format:
+        """Return how a context's cells are sealed and opened; formats name no key, and open with the pinned one."""
+        if self.mode != "format-preserving":
+            return Tokens(call.keys, self.mode, context, self.pad, protect_nulls=self.null == "protect")
+        pinned = getattr(self, "key_id_", call.keys.primary)
+        letters = letters_of(self.alphabet)
+        luhn = self.check_digit is not None
+        return Format(call.keys, pinned, context, letters, self.keep, self.keep_first, self.keep_last, luhn)
 
     def _states_to_open(self, frame: Frame) -> dict[int, _State | None]:
         """Return the positions of the columns to open, and what was remembered of each."""

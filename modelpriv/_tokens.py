@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from modelpriv._frame import Column
-    from modelpriv.keys import Keyring
+    from modelpriv.keys import AnyKeyring
 
 __all__ = ["Tokens", "bound_to"]
 
@@ -30,14 +30,15 @@ _ROWS_NAMED = 5
 class Tokens:
     """The tokens of one context: how its cells are sealed and opened."""
 
-    keys: Keyring
+    keys: AnyKeyring
     mode: str
     context: str
     pad: int | None = None
     protect_nulls: bool = False
 
-    def seal(self, cells: Any, bound: Any, *, key_id: str) -> Any:
+    def seal(self, column: Column, bound: Any, *, key_id: str) -> Any:
         """Return the tokens of a column's cells under one key of the ring."""
+        cells = column.data
         if self.protect_nulls and cells.null_count:
             return self._seal(b"", plain_bytes(cells).fill_null(bytes([NULL])), bound, key_id)
         return self._seal(*encode(cells), bound, key_id)

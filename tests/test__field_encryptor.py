@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from fixed_keys import KEYS
 from numeric_twin import sklearn_checks
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
@@ -25,7 +26,6 @@ from modelpriv.keys import Identity, Recipient
 from modelpriv.keys.derivation import context_key, enc, working_key
 from modelpriv.testing import check_privacy_transformer
 
-KEYS = Keyring.generate()
 MODES = ["randomized", "deterministic"]
 
 
@@ -332,12 +332,12 @@ def test_too_large_a_value_is_not_cut():
     [
         ({"key": None}, ParameterError, "key"),
         ({"key": 5}, ParameterTypeError, "key"),
-        ({"mode": "ecb"}, ParameterError, "mode must be one of 'randomized', 'deterministic'"),
+        ({"mode": "ecb"}, ParameterError, "mode must be one of 'randomized', 'deterministic', 'format-preserving'"),
         ({"null": "drop"}, ParameterError, "null must be one of"),
         ({"on_error": "ignore"}, ParameterError, "on_error must be one of"),
         ({"null": "protect"}, ParameterError, "needs pad="),
-        ({"pad": 0}, ParameterError, "pad must be at least 1"),
-        ({"pad": 1.5}, ParameterTypeError, "pad must be None or a number of bytes, got float"),
+        ({"pad": 0}, ParameterError, "pad must be at least 1, got 0"),
+        ({"pad": 1.5}, ParameterTypeError, "pad must be a whole number, got float"),
         ({"pad": True}, ParameterTypeError, "got bool"),
         ({"context": ""}, ParameterError, "must not be empty"),
         ({"context": 5}, ParameterTypeError, "context must be"),
