@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pybase64
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from modelpriv.errors import ParameterError
-from modelpriv.kernels.ragged import Batch, Cells, Output, chosen, in_halves, records, spans
+from modelpriv.kernels.ragged import Batch, Cells, Output, chosen, records, walk
 from modelpriv.kernels.siv import TAG, Siv, datums, width_of
 
 if TYPE_CHECKING:
@@ -119,30 +119,29 @@ def seal(
 
     output = Output(source, lambda rows: _text_length(plain_lengths(source.lengths(rows)) + (head + TAG)), text=True)
 
-    def work(start: int, stop: int) -> None:
-        siv = Siv(key, data)
-        random = Cipher(AES(os.urandom(32)), CTR(bytes(16))).encryptor()
-        for span in spans(start, stop):
-            for batch in source.batches(span):
-                lengths = plain_lengths(batch.lengths)
-                width = width_of(lengths)
-                plain = source.matrix(batch, width, len(prefix))
-                plain[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
-                if pad is not None:
-                    _pad(plain, batch.lengths + len(prefix))
-                raw = np.zeros((len(plain), -(-(head + TAG + width) // 3) * 3), np.uint8)
-                records(raw, 0, _HEADER)[...] = np.frombuffer(header, f"V{_HEADER}")
-                vectors = siv.vectors(batch.rows)
-                if head > _HEADER:
-                    # The system's source of randomness takes 39 ns for a nonce, a keystream with a key from it takes 1.
-                    nonces = np.frombuffer(random.update(bytes(_NONCE * len(raw))), np.uint64).reshape(-1, 2)
-                    records(raw, _HEADER, _NONCE)[...] = nonces.view(f"V{_NONCE}")[:, 0]
-                    vectors = siv.with_nonces(vectors, nonces)
-                siv.seal(plain, lengths, vectors, raw, head)
-                text = np.frombuffer(pybase64.urlsafe_b64encode(raw.data), np.uint8)
-                output.scatter(batch, text.reshape(len(raw), -1), 0, stop)
+    def begin() -> tuple[Siv, CipherContext]:
+        # The system's source of randomness takes 39 ns for a nonce, a keystream under a key that it gave takes 1.
+        return Siv(key, data), Cipher(AES(os.urandom(32)), CTR(bytes(16))).encryptor()
 
-    in_halves(work, len(source))
+    def work(state: tuple[Siv, CipherContext], batch: Batch, stop: int) -> None:
+        siv, random = state
+        lengths = plain_lengths(batch.lengths)
+        width = width_of(lengths)
+        plain = source.matrix(batch, width, len(prefix))
+        plain[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+        if pad is not None:
+            _pad(plain, batch.lengths + len(prefix))
+        raw = np.zeros((len(plain), -(-(head + TAG + width) // 3) * 3), np.uint8)
+        records(raw, 0, _HEADER)[...] = np.frombuffer(header, f"V{_HEADER}")
+        nonces = None
+        if head > _HEADER:
+            nonces = np.frombuffer(random.update(bytes(_NONCE * len(raw))), np.uint64).reshape(-1, 2)
+            records(raw, _HEADER, _NONCE)[...] = nonces.view(f"V{_NONCE}")[:, 0]
+        siv.seal(batch.rows, plain, lengths, raw, head, nonces=nonces)
+        text = np.frombuffer(pybase64.urlsafe_b64encode(raw.data), np.uint8)
+        output.scatter(batch, text.reshape(len(raw), -1), 0, stop)
+
+    walk(source, begin, work)
     return output.finish()
 
 
@@ -181,35 +180,29 @@ def open_(
 
     output = Output(source, lambda rows: np.maximum(plain_lengths(source.lengths(rows)) - 1, 0), text=False)
 
-    def work(start: int, stop: int) -> None:
-        openers: dict[bytes, Siv] = {}
-        for span in spans(start, stop):
-            for batch in source.batches(span):
-                lengths = plain_lengths(batch.lengths)
-                width = width_of(lengths)
-                raw, found = _decode(source, batch, head + TAG + width)
-                found[(found == OK) & (raw[:, 0] != _MODES[mode])] = WRONG_MODE
-                found[(found == OK) & (batch.lengths * 3 // 4 < head + TAG)] = NOT_A_TOKEN
-                plain = np.zeros((len(raw), width), np.uint8)
-                for key_id, some in _by_key(raw, found, keys):
-                    if key_id not in openers:
-                        openers[key_id] = Siv(keys[key_id], [header(mode, key_id), *data])
-                    siv = openers[key_id]
-                    vectors = siv.vectors(chosen(batch.rows, some))
-                    sealed, opened = raw[some], plain[some]
-                    if head > _HEADER:
-                        nonces = np.ascontiguousarray(sealed[:, _HEADER:head]).view(np.uint64)
-                        vectors = siv.with_nonces(vectors, nonces)
-                    good = siv.open(sealed, head, lengths[some], vectors, opened)
-                    plain[some] = opened
-                    found[some] = np.where(good & (lengths[some] > 0), OK, ALTERED)
-                if pad is not None and ends is not None:
-                    ends[batch.rows] = _unpad(plain, lengths, pad, found) - 1
-                verdict[batch.rows] = found
-                tags[batch.rows] = plain[:, 0]
-                output.scatter(batch, plain, 1, stop)
+    def work(sivs: dict[bytes, Siv], batch: Batch, stop: int) -> None:
+        lengths = plain_lengths(batch.lengths)
+        width = width_of(lengths)
+        raw, found = _decode(source, batch, head + TAG + width)
+        found[(found == OK) & (raw[:, 0] != _MODES[mode])] = WRONG_MODE
+        found[(found == OK) & (batch.lengths * 3 // 4 < head + TAG)] = NOT_A_TOKEN
+        plain = np.zeros((len(raw), width), np.uint8)
+        for key_id, some in _by_key(raw, found, keys):
+            if key_id not in sivs:
+                sivs[key_id] = Siv(keys[key_id], [header(mode, key_id), *data])
+            sealed, opened = raw[some], plain[some]
+            nonces = np.ascontiguousarray(sealed[:, _HEADER:head]).view(np.uint64) if head > _HEADER else None
+            rows = chosen(batch.rows, some)
+            good = sivs[key_id].open(rows, sealed, head, lengths[some], opened, nonces=nonces)
+            plain[some] = opened
+            found[some] = np.where(good & (lengths[some] > 0), OK, ALTERED)
+        if pad is not None and ends is not None:
+            ends[batch.rows] = _unpad(plain, lengths, pad, found) - 1
+        verdict[batch.rows] = found
+        tags[batch.rows] = plain[:, 0]
+        output.scatter(batch, plain, 1, stop)
 
-    in_halves(work, len(source))
+    walk(source, dict[bytes, Siv], work)
     opened = output.finish(verdict == OK)
     return Opened(verdict, tags, opened if ends is None else _shortened(opened, ends))
 
@@ -221,11 +214,13 @@ def key_ids(tokens: pa.Array[Any]) -> pa.Array[Any]:
     """
     source = Cells.of(tokens)
     ids, valid = np.zeros((len(source), _HEADER - 1), np.uint8), np.zeros(len(source), np.bool_)
-    for span in spans(0, len(source)):
-        for batch in source.batches(span):
-            raw, found = _decode(source, batch, _HEADER + 1)
-            valid[batch.rows] = found == OK
-            ids[batch.rows] = raw[:, 1:_HEADER]
+
+    def work(_: None, batch: Batch, _stop: int) -> None:
+        raw, found = _decode(source, batch, _HEADER + 1)
+        valid[batch.rows] = found == OK
+        ids[batch.rows] = raw[:, 1:_HEADER]
+
+    walk(source, lambda: None, work)
     bits, data = pa.array(valid).buffers()[1], pa.py_buffer(ids.tobytes())
     return pa.Array.from_buffers(pa.binary(_HEADER - 1), len(source), [bits, data])
 
@@ -306,9 +301,11 @@ def _shortened(cells: pa.Array[Any], lengths: Lengths) -> pa.Array[Any]:
     """Cut each cell to a length."""
     source = Cells.of(cells)
     output = Output(source, lambda rows: lengths[rows], text=False)
-    for span in spans(0, len(source)):
-        for batch in source.batches(span):
-            output.scatter(batch, source.matrix(batch, max(1, int(lengths[batch.rows].max()))), 0, len(source))
+
+    def work(_: None, batch: Batch, stop: int) -> None:
+        output.scatter(batch, source.matrix(batch, max(1, int(lengths[batch.rows].max()))), 0, stop)
+
+    walk(source, lambda: None, work)
     return output.finish()
 
 
@@ -329,12 +326,10 @@ def _seal_distinct(
     codes = encoded.indices.fill_null(0).to_numpy()
     output = Output(source, lambda rows: tokens.lengths(codes[rows]), text=True)
 
-    def work(start: int, stop: int) -> None:
-        for span in spans(start, stop):
-            for batch in source.batches(span):
-                rows = codes[batch.rows]
-                copied = Batch(rows, slice(None), tokens.lengths(rows), batch.long)
-                output.scatter(batch, tokens.matrix(copied, int(copied.lengths.max())), 0, stop)
+    def work(_: None, batch: Batch, stop: int) -> None:
+        rows = codes[batch.rows]
+        copied = Batch(rows, slice(None), tokens.lengths(rows), batch.long)
+        output.scatter(batch, tokens.matrix(copied, int(copied.lengths.max())), 0, stop)
 
-    in_halves(work, len(source))
+    walk(source, lambda: None, work)
     return output.finish()
