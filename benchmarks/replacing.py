@@ -95,7 +95,7 @@ RDT = (Row("the same; RDT fits and transforms", choose_against_rdt, "RDT"),) if 
 ROWS = (
     Row("names, warm pool", choose, "dict and Series.map", "take by number"),
     *RDT,
-    Row("names, unique", lambda: choose(unique=True, values=UNIQUE), "dict and Series.map"),
+    Row("names, unique", lambda: choose(unique=True, values=UNIQUE), "dict and Series.map", "take by number"),
     Row("fit, cold pool", make_pool, "Faker a value", unit="different value", rounds=3),
     Row("pseudonyms, text", lambda: pseudonyms("text"), "hmac SHA-256 a cell"),
     Row("pseudonyms, uuid", lambda: pseudonyms("uuid"), "hmac SHA-256 a cell"),
