@@ -88,7 +88,7 @@ def starred(result):
         (lambda frame: [name for name in frame.columns if "n" in name], ["name", "town"]),
         (make_column_selector(dtype_exclude="number"), ["name", "town"]),
     ],
-    ids=repr,
+    ids=lambda value: repr(value) if " at 0x" not in repr(value) else type(value).__name__,
 )
 def test_declared_columns_are_protected(columns, expected, table):
     """Columns are declared by name, by position, from either end, by a callable, or all of them by None."""
@@ -119,7 +119,7 @@ def test_declared_columns_are_protected(columns, expected, table):
         ([False, True, False], ParameterTypeError, "not a mask"),
         (np.array([False, True, False]), ParameterTypeError, "not a mask"),
     ],
-    ids=repr,
+    ids=lambda value: repr(value) if " at 0x" not in repr(value) else type(value).__name__,
 )
 def test_what_declares_no_column_is_refused(columns, error, words, table):
     """What names a column that is not there, twice, or none at all is refused in `fit`, and never with a cell."""

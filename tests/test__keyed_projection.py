@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from fixed_keys import KEYS
 from numpy.testing import assert_allclose
 from scipy import sparse
 from scipy.spatial.distance import pdist
@@ -24,7 +25,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from modelpriv import KeyedProjection, Keyring, _keyed_projection
 from modelpriv.errors import InputError, InputTypeError, KeyUnavailableError, ParameterError, ParameterTypeError
 
-KEYS = Keyring.generate()
 PATIENTS, PROGRESS = load_diabetes(return_X_y=True, scaled=False)
 RANKS = [None, 10, 4, 1]
 

@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from fixed_keys import KEYS
 from numeric_twin import sklearn_checks
 
 from modelpriv import Keyring, Pseudonymizer
@@ -18,7 +19,6 @@ from modelpriv.errors import InputError, KeyUnavailableError, ParameterError, Pa
 from modelpriv.kernels.siv import prf
 from modelpriv.testing import check_privacy_transformer
 
-KEYS = Keyring.generate()
 FORMS = [{}, {"kind": "uuid"}, {"kind": "int64"}, {"length": 12, "alphabet": "0123456789", "prefix": "P-"}]
 
 
