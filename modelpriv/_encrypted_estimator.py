@@ -245,8 +245,14 @@ class EncryptedEstimator(DelegatingEstimator):
             return f"{type(self).__name__}(<locked: {self._wanted()}>)"
         return str(super().__repr__(N_CHAR_MAX))
 
-    def _html_repr(self) -> str:
-        return str(super()._html_repr()) if self._sealed is None else f"<pre>{html.escape(repr(self))}</pre>"
+    def _repr_html_inner(self) -> str:
+        return str(super()._repr_html_inner()) if self._sealed is None else f"<pre>{html.escape(repr(self))}</pre>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        if self._sealed is not None:
+            return {"text/plain": repr(self), "text/html": self._repr_html_inner()}
+        shown: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        return shown
 
     def _content_hash(self) -> bytes:
         """Hash what the object is, with a key, so that a cache finds it again and nobody can try out guesses."""
