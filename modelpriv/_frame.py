@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -29,18 +29,18 @@ class Column:
     """A named column on its way through a kernel: dense Arrow cells in one chunk, and how its container held them."""
 
     name: Any
-    data: Any
+    data: Any = field(repr=False)
     dtype: DType
-    categories: Any = None
+    categories: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """A column on its way back: Arrow cells, the dtype that they take, and the categories of a categorical."""
 
-    data: Any
+    data: Any = field(repr=False)
     dtype: DType
-    categories: Any = None
+    categories: Any = field(default=None, repr=False)
 
 
 class Frame:
@@ -123,7 +123,9 @@ class _Arrow(Frame):
         result = self.native
         for position, column in columns.items():
             values = build(column.data, column.dtype, column.categories)
-            result = result.set_column(position, pa.field(self.names[position], values.type), values)
+            nullable = self.native.schema.field(position).nullable or values.null_count > 0
+            field = pa.field(self.names[position], values.type, nullable=nullable)
+            result = result.set_column(position, field, values)
         return _with_true_metadata(result, self.native.schema)
 
     def as_wanted(self, result: Any, wanted: str) -> Any:
@@ -204,7 +206,7 @@ def open_frame(X: Any) -> Frame:
             f"Expected a table with rows and columns, got a {kind}. Reshape your data: pass a frame of one column "
             "(pandas: series.to_frame())."
         )
-    if isinstance(opened, nw.DataFrame):
+    if isinstance(opened, nw.DataFrame) or isinstance(X, pa.RecordBatch):
         raise InputTypeError(f"A {kind} is not supported. Pass pandas, polars, pyarrow, numpy or lists.")
     return _filled(_open_array(X))
 

@@ -229,6 +229,14 @@ def test_other_metadata_come_back():
     assert masked(table).schema.metadata == {b"source": b"a file"}
 
 
+def test_what_may_hold_no_null_comes_back():
+    """A field that may hold no null comes back as one, unless the new column has nulls."""
+    table = pa.table({"a": ["x"], "b": ["y"]}, pa.schema([pa.field(n, pa.string(), nullable=False) for n in "ab"]))
+    assert masked(table).schema == table.schema
+    frame = open_frame(table)
+    assert frame.replaced({1: as_text(frame, 1, [None])}).schema.field("b").nullable
+
+
 def test_a_chunked_table_comes_back():
     """A table in several chunks, or of slices, comes back with the same rows."""
     table = pa.concat_tables([pa.table(DATA), pa.table(DATA).slice(1), pa.table(DATA).slice(0, 0)])
@@ -312,6 +320,7 @@ def test_a_number_beside_text_stays_a_number():
         (sparse.csr_matrix(np.eye(2)), InputTypeError, "sparse csr_matrix"),
         (sparse.csc_array(np.eye(2)), InputTypeError, "sparse csc_array"),
         (pl.DataFrame(DATA).lazy(), InputTypeError, "lazy frame .polars LazyFrame.*Collect"),
+        (pa.record_batch({"a": [CANARY]}), InputTypeError, "pyarrow RecordBatch is not supported"),
         (np.ma.masked_array([[CANARY]], mask=[[True]]), InputTypeError, "MaskedArray"),
         (np.asmatrix([[CANARY]]), InputTypeError, "matrix"),
         (CANARY, InputTypeError, "got str"),
