@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -266,8 +267,10 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
 
 def find_column(frame: Frame, name: Any, parameter: str) -> int:
     """Return the position of a column that a parameter names, or gives by its position."""
-    if isinstance(name, (bool, np.bool_)):
-        raise ParameterTypeError(f"{parameter} must hold names or positions of columns, not a mask of bools.")
+    if isinstance(name, (bool, np.bool_)) or not isinstance(name, Hashable):
+        raise ParameterTypeError(
+            f"{parameter} must hold names or positions of columns, not {type(name).__name__}. A mask is not taken."
+        )
     if name in frame.names:
         return frame.names.index(name)
     if isinstance(name, (int, np.integer)) and -len(frame.names) <= name < len(frame.names):
