@@ -6,12 +6,14 @@ from modelpriv._key_usage import key_usage
 from modelpriv._keyed_projection import KeyedProjection
 from modelpriv._pseudonymizer import Pseudonymizer
 from modelpriv._replacer import Replacer
+from modelpriv.audit import AuditLog
 from modelpriv.keys import Identity, Keyring, Recipient
 from modelpriv.sealing import dump, dumps, inspect, load, loads
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AuditLog",
     "EncryptedEstimator",
     "FieldEncryptor",
     "Identity",

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from modelpriv import _events
 from modelpriv._frame import Built, Column, Frame, as_names, open_frame
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 
@@ -66,6 +67,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
 
     # --- scikit-learn's face ---
 
+    @_events.audited
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Learn which columns are to be protected, and how they are held.
 
@@ -91,6 +93,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         self._fit(X)
         return self
 
+    @_events.audited
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:  # noqa: ARG002
         """Fit to a table and protect it, reading each column once.
 
@@ -114,6 +117,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
             )
         return self._protect(*self._fit(X))
 
+    @_events.audited
     def transform(self, X: Any) -> Any:
         """Protect the declared columns of a table; all others pass through.
 
@@ -239,6 +243,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
 
     def _read(self, frame: Frame, positions: Sequence[int]) -> dict[int, Column]:
         columns = {position: frame.column(position) for position in positions}
+        _events.note_columns([column.name for column in columns.values()], frame.n_rows)
         for column in columns.values():
             if self.null == "raise" and column.data.null_count:
                 row = first_null(column)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
 from modelpriv.keys import Keyring, Recipient, envelope
 from modelpriv.keys.derivation import VERSION, enc
-from modelpriv.keys.keyring import build, read_secret
+from modelpriv.keys.keyring import build, read_secret, write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def new_data_key(recipients: list[Recipient]) -> tuple[Keyring, dict[str, list[d
         The data key's id and its stanzas, for JSON.
     """
     keys = Keyring.generate()
-    (data_key,) = read_secret(keys.export_secret())
+    (data_key,) = read_secret(write_secret(keys))
     return keys, {keys.primary: envelope.wrap(data_key, context=_context(keys.primary), recipients=recipients)}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from modelpriv import _events
 from modelpriv._cells import logical_type
 from modelpriv._data_keys import new_data_key, open_data_keys, read_recipients
 from modelpriv._dtypes import DType, default_dtype
@@ -149,6 +150,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         self.null = null
         self.on_error = on_error
 
+    @_events.audited
     def inverse_transform(self, X: Any) -> Any:
         """Decrypt the tokens of a table; columns that are not encrypted pass through.
 
@@ -200,6 +202,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         states = self._states_to_open(frame)
         return any(self._cipher("", call).stale(frame.column(p), key_id=keys.primary) for p in states)
 
+    @_events.audited
     def rewrap(self, X: Any) -> Any:
         """Move a table of tokens to the keyring's primary key; the cells leave the call as tokens only.
 
@@ -239,6 +242,7 @@ class FieldEncryptor(KeyedColumnTransformer):
             self._finish_fit(call)
         return result
 
+    @_events.audited
     def tokens_for(self, values: Any, *, column: Any) -> list[str]:
         """Return the tokens that values have in a column, under every key of the ring, to search for them.
 
@@ -297,6 +301,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         if not fitting or self.recipients is None:
             return super()._begin(frame, references, fitting=fitting)
         keys, wrapped = new_data_key(read_recipients(self.recipients))
+        _events.note_keys(keys.primary)
         return _DataKeyCall(frame, references, keys, keys.primary, self.context, wrapped)
 
     def _finish_fit(self, call: KeyedCall) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from modelpriv import _events
 from modelpriv._cells import enc_rows
 from modelpriv._dtypes import is_text
 from modelpriv.errors import InputError, ParameterError
@@ -55,6 +56,8 @@ class Format:
 
     def open(self, column: Column, bound: Any, *, type_: Any, failures: str = "raise") -> Any:  # noqa: ARG002 - one face
         """Return the column decrypted under the pinned key; another key gives other cells, and no error."""
+        _events.note_columns([column.name], len(column.data))
+        _events.note_keys(self.pinned)
         cells = self._apply(ff1.decrypt, column, bound, self.pinned)
         return cells if type_ is None else cells.cast(type_)
 

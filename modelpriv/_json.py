@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 
 __all__ = ["dump", "load"]
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
 
 def dump(value: Any) -> bytes:
     """Give the canonical bytes of a value: keys sorted, no spaces, UTF-8.
@@ -17,8 +19,7 @@ def dump(value: Any) -> bytes:
     ValueError
         It holds NaN, an infinity, or text that UTF-8 cannot encode.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return _encode(value).encode()
 
 
 def load(data: bytes) -> Any:

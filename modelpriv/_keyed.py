@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from modelpriv import _events
 from modelpriv._base import BaseColumnTransformer, Call
 from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.keys import AnyKeyring, resolve
@@ -42,6 +43,7 @@ class KeyedColumnTransformer(BaseColumnTransformer):
     def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> KeyedCall:
         keys = self._keyring()
         key_id = self.key_id_ if not fitting else keys.primary
+        _events.note_keys(key_id)
         return KeyedCall(frame, references, keys, key_id, self.context)
 
     def _finish_fit(self, call: KeyedCall) -> None:

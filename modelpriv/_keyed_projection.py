@@ -9,6 +9,7 @@ from scipy.linalg import qr
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from modelpriv import _events
 from modelpriv._frame import open_frame
 from modelpriv.errors import InputError, InputTypeError, ParameterError, ParameterTypeError
 from modelpriv.kernels.rotation import rotation
@@ -101,6 +102,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.key = key
         self.context = context
 
+    @_events.audited
     def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Learn the columns' means and, below full rank, the subspace of greatest variance.
 
@@ -127,7 +129,8 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         self._check_parameters()
         keys = self._keyring()
-        table = open_frame(X).native
+        _events.note_keys(keys.primary)
+        table = _native(X)
         numbers = _checked(table, self, least=1)
         rank = self._rank(*numbers.shape)
         mean = numbers.mean(axis=0, dtype=np.float64)
@@ -141,6 +144,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self._fetched = (self.key, keys) if isinstance(self.key, str) else None
         return self
 
+    @_events.audited
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Project and rotate.
 
@@ -155,7 +159,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             float32 if `X` is float32, else float64.
         """
         check_is_fitted(self)
-        table = open_frame(X).native
+        table = _native(X)
         validate_data(self, table, skip_check_array=True, reset=False)
         numbers = _checked(table, self, least=0)
         weights = self._weights().astype(numbers.dtype)
@@ -164,6 +168,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             np.matmul(centred, weights, out=projected[rows])
         return projected
 
+    @_events.audited
     def inverse_transform(self, X: ArrayLike) -> NDArray[Any]:
         """Give the rows back: at full rank up to rounding, else their projection onto the kept subspace, as PCA does.
 
@@ -178,7 +183,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             Rows in the columns' own units.
         """
         check_is_fitted(self)
-        numbers = _checked(open_frame(X).native, self, least=0)
+        numbers = _checked(_native(X), self, least=0)
         if numbers.shape[1] != self.n_components_:
             raise InputError(
                 f"X has {numbers.shape[1]} columns, but this KeyedProjection gives {self.n_components_}. Pass what its "
@@ -222,9 +227,16 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _weights(self) -> NDArray[np.float64]:
         """Derive the matrix of shape (n_features_in_, n_components_) that projects and rotates; never kept."""
+        _events.note_keys(self.key_id_)
         key = self._keyring().working_key("projection", context=self.context, length=_KEY, key_id=self.key_id_)
         turn = rotation(key, self.n_components_)
         return turn if self.basis_ is None else self.basis_.T @ turn
+
+
+def _native(X: Any) -> Any:
+    frame = open_frame(X)
+    _events.note_columns(frame.names, frame.n_rows)
+    return frame.native
 
 
 def _checked(table: Any, estimator: Any, *, least: int) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from modelpriv import _events
 from modelpriv._cells import NULL, decode, enc_rows, encode, plain_bytes
 from modelpriv._dtypes import is_text
 from modelpriv.errors import DecryptionError
@@ -73,6 +74,10 @@ class Tokens:
 
     def _open(self, column: Column, bound: Any, failures: str) -> token.Opened:
         tokens = _text(column)
+        if _events.recording():
+            _events.note_columns([column.name], len(tokens))
+            named = token.key_ids(tokens).drop_null().unique().to_pylist()
+            _events.note_keys(*(key_id.hex() for key_id in named if key_id))
         keys = {bytes.fromhex(key_id): self._key(key_id) for key_id in self.keys.key_ids}
         associated_data = [self.context.encode(), bound]
         opened = token.open_(keys, tokens, mode=self.mode, associated_data=associated_data, pad=self.pad)

@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from modelpriv import _events
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH
 from modelpriv.keys.identity import Identity
@@ -158,10 +159,12 @@ def check(stanzas: object) -> None:
 
 def _wrap_with_keyring(data_key: bytes, context: bytes, keyring: Keyring) -> Stanza:
     cipher = AESSIV(keyring.ring_key("wrap", length=_WRAP_KEY))
+    _events.note_keys(keyring.primary)
     return {"type": _KEYRING, "key_id": keyring.primary, "wrapped": to_base64(cipher.encrypt(data_key, [context]))}
 
 
 def _unwrap_with_keyring(stanza: Stanza, context: bytes, keyring: Keyring) -> bytes:
+    _events.note_keys(stanza["key_id"])
     cipher = AESSIV(keyring.ring_key("wrap", length=_WRAP_KEY, key_id=stanza["key_id"]))
     try:
         return cipher.decrypt(read_fields(stanza, _FIELDS)[0], [context])
@@ -186,6 +189,7 @@ def _attempts(
     if identity is not None:
         for stanza in _of_type(stanzas, identity.recipient.kind):
             if stanza["recipient"] == identity.recipient.id:
+                _events.note(recipient=identity.recipient.id)
                 yield partial(identity.unwrap, stanza, context)
     if passphrase is not None:
         provider = passphrases.PassphraseProvider(passphrase)

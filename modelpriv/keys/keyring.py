@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, final
 
+from modelpriv import _events
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.keys import container, derivation, registry, scoped, usage
 from modelpriv.keys.opaque import Opaque, fill
@@ -13,7 +14,7 @@ from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.text import from_line, to_line
 from modelpriv.keys.uri import parse
 
-__all__ = ["AnyKeyring", "Keyring", "build", "narrow", "read_secret"]
+__all__ = ["AnyKeyring", "Keyring", "build", "narrow", "read_secret", "write_secret"]
 
 _SECRET_PREFIX = "modelpriv_secret_keyring_1_"  # noqa: S105 - says what follows, so that scanners find it
 _SECRET_NAME = "the keyring's secret text"  # noqa: S105 - words for an error
@@ -100,14 +101,17 @@ class Keyring(Opaque):
         source = sha256(derivation.enc(where.uri, content)).digest()
         if (live := registry.opened_from(source)) is not None:
             return live
-        try:
-            if where.scheme == "env":
-                keys = read_secret(content.decode(errors="replace"))
-            else:
-                keys = _open_file(content, name=where.uri, passphrase=None)
-        except ModelprivError as error:
-            raise KeyUnavailableError(f"{where.uri} does not give a keyring: {error}") from None
-        return build(keys, uri=where.uri, source=source)
+        with _events.event("load", "Keyring", source=where.uri):
+            try:
+                if where.scheme == "env":
+                    keys = read_secret(content.decode(errors="replace"))
+                else:
+                    keys = _open_file(content, name=where.uri, passphrase=None)
+            except ModelprivError as error:
+                raise KeyUnavailableError(f"{where.uri} does not give a keyring: {error}") from None
+            keyring = build(keys, uri=where.uri, source=source)
+            _events.note_keys(*keyring.key_ids)
+        return keyring
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, passphrase: str | bytes | None = None) -> "Keyring":
@@ -130,7 +134,10 @@ class Keyring(Opaque):
         OSError
             The file cannot be read.
         """
-        return build(_open_file(container.read(path), name=os.fspath(path), passphrase=passphrase))
+        with _events.event("load", "Keyring", source=os.fsdecode(path)):
+            keyring = build(_open_file(container.read(path), name=os.fspath(path), passphrase=passphrase))
+            _events.note_keys(*keyring.key_ids)
+        return keyring
 
     def save(self, path: str | os.PathLike[str], *, passphrase: str | bytes) -> None:
         """Write the keyring to a file that only its owner can read, wrapped under a passphrase (Argon2id).
@@ -151,9 +158,10 @@ class Keyring(Opaque):
         OSError
             The file cannot be written.
         """
-        container.write(
-            path, _FILE_KIND, {"key_ids": list(self.key_ids)}, self.export_secret().encode(), passphrase=passphrase
-        )
+        with self._event("save", to=os.fsdecode(path)):
+            container.write(
+                path, _FILE_KIND, {"key_ids": list(self.key_ids)}, write_secret(self).encode(), passphrase=passphrase
+            )
 
     def export_secret(self) -> str:
         """Give the keys themselves as one line of text: the one way out.
@@ -161,14 +169,16 @@ class Keyring(Opaque):
         The text starts with ``modelpriv_secret_keyring_1_``, so that scanners find it where it should not be. Whoever
         has it has the keyring.
         """
-        return to_line(_SECRET_PREFIX, b"".join(self._keys.values()))
+        with self._event("export_secret"):
+            return write_secret(self)
 
     def rotate(self) -> "Keyring":
         """Give a keyring with a new random primary key; the keys of this one follow it."""
         fresh = secrets.token_bytes(derivation.KEY_LENGTH)
         while derivation.key_id(fresh).hex() in self._keys:  # once in four thousand million times
             fresh = secrets.token_bytes(derivation.KEY_LENGTH)
-        return build([fresh, *self._keys.values()])
+        with self._event("rotate", new=derivation.key_id(fresh).hex()):
+            return build([fresh, *self._keys.values()])
 
     def retire(self, key_id: str, /, *, check: Iterable[object] = ()) -> "Keyring":
         """Give a keyring without one of the older keys: what was written under it can then not be read.
@@ -192,8 +202,9 @@ class Keyring(Opaque):
         self._secret(key_id)
         if key_id == self.primary:
             raise ParameterError(f"key id {key_id} is the primary key: rotate() first, then retire it.")
-        usage.check_unused(key_id, check)
-        return build([secret for held, secret in self._keys.items() if held != key_id])
+        with self._event("retire", retired=key_id):
+            usage.check_unused(key_id, check)
+            return build([secret for held, secret in self._keys.items() if held != key_id])
 
     def scoped(self, contexts: Iterable[str]) -> ScopedKeyring:
         """Give a keyring that holds the keys of some contexts only, under each of this one's keys.
@@ -210,7 +221,9 @@ class Keyring(Opaque):
         ParameterError, ParameterTypeError
             There is no context, or one is no text.
         """
-        return narrow(self, scoped.new_scope(contexts))
+        scope = scoped.new_scope(contexts)
+        with self._event("scoped", contexts=list(scope.contexts), scope=scope.id):
+            return narrow(self, scope)
 
     @property
     def primary(self) -> str:
@@ -305,7 +318,10 @@ class Keyring(Opaque):
         live = KeyReference(*state).resolve()
         if isinstance(live, ScopedKeyring):
             raise KeyUnavailableError(f"locked: key id {state[0][0]} is needed, and only a scoped keyring is at hand.")
-        _fill(self, read_secret(live.export_secret()), live.uri, live.source)
+        _fill(self, read_secret(write_secret(live)), live.uri, live.source)
+
+    def _event(self, action: str, **facts: Any) -> _events.event:
+        return _events.event(action, "Keyring", key_ids=list(self.key_ids), **facts)
 
     def _secret(self, key_id: str | None) -> bytes:
         """Give a ring's key by its id."""
@@ -315,6 +331,11 @@ class Keyring(Opaque):
             raise KeyUnavailableError(
                 f"the keyring does not hold key id {key_id}; it holds {', '.join(self.key_ids)}."
             ) from None
+
+
+def write_secret(keyring: Keyring) -> str:
+    """Give the text that `Keyring.export_secret` gives, for what does not hand it out."""
+    return to_line(_SECRET_PREFIX, b"".join(keyring._keys.values()))  # noqa: SLF001 - this module's own
 
 
 def read_secret(text: str) -> list[bytes]:

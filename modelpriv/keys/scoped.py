@@ -131,14 +131,18 @@ class ScopedKeyring(Opaque):
             ) from None
         return derivation.working_key(context_key, use, length)
 
-    def audit_key(self, *, key_id: str | None = None) -> bytes:
+    def audit_key(self, *, key_id: str | None = None, scope_id: str | None = None) -> bytes:
         """Give the key of this scope's own audit log; the ring's owner can derive it from the scope's id.
 
         Raises
         ------
         KeyUnavailableError
-            It does not hold the key.
+            It does not hold the key, or it is asked for that of the ring or of another scope.
         """
+        if scope_id != self.scope.id:
+            raise KeyUnavailableError(
+                "an audit log of the ring, or of another scope, has a key that is not in this one."
+            )
         try:
             return self._audit_keys[self.primary if key_id is None else key_id]
         except (KeyError, TypeError):

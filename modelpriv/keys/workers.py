@@ -14,7 +14,7 @@ from joblib.externals.loky.backend import reduction as loky
 
 from modelpriv.keys import registry, scoped
 from modelpriv.keys.identity import Identity
-from modelpriv.keys.keyring import Keyring, build, read_secret
+from modelpriv.keys.keyring import Keyring, build, read_secret, write_secret
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference
 from modelpriv.keys.scoped import Scope, ScopedKeyring
@@ -62,7 +62,7 @@ def register_keys() -> None:
 
 
 def _reduce_keyring(keyring: Keyring) -> Reduced:
-    return _arrive, (keyring.export_secret(), keyring.uri)
+    return _arrive, (write_secret(keyring), keyring.uri)
 
 
 def _reduce_reference(reference: KeyReference) -> Reduced:

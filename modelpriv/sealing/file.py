@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
-from modelpriv import _files
+from modelpriv import _events, _files
 from modelpriv.errors import LockedError, ParameterError, ParameterTypeError
 from modelpriv.keys import Keyring, opening, resolve_whole
 from modelpriv.keys import envelope as stanzas
@@ -108,15 +108,16 @@ def dump(
     >>> sealing.load("model.mpriv", key=keys)
     Ridge(alpha=0.5)
     """
-    write = _prepare(model, key, passphrase, metadata)
-    if isinstance(file, str | os.PathLike):
-        with _files.replacing(file, durable=durable) as target:
-            write(target.write)
-        return
-    _check_file(file, "write")
-    if durable:
-        raise ParameterError("durable=True is only for a path: sync the file object yourself.")
-    write(lambda data: _write_all(file.write, data))
+    with _event("dump", file):
+        write = _prepare(model, key, passphrase, metadata)
+        if isinstance(file, str | os.PathLike):
+            with _files.replacing(file, durable=durable) as target:
+                write(target.write)
+            return
+        _check_file(file, "write")
+        if durable:
+            raise ParameterError("durable=True is only for a path: sync the file object yourself.")
+        write(lambda data: _write_all(file.write, data))
 
 
 def dumps(
@@ -135,7 +136,8 @@ def dumps(
     """
     # Given back without a copy if nothing else holds it, which a bytearray could not be.
     file = io.BytesIO()
-    _prepare(model, key, passphrase, metadata)(file.write)
+    with _event("dump", file):
+        _prepare(model, key, passphrase, metadata)(file.write)
     return file.getvalue()
 
 
@@ -173,9 +175,10 @@ def load(file: File, *, key: object = None, passphrase: Passphrase | None = None
     --------
     dump : Write such a file.
     """
-    keyring = _to_keyring(key, passphrase)
-    with opened(file) as (source, size):
-        restore = _read(source, size, keyring, passphrase)
+    with _event("load", file):
+        keyring = _to_keyring(key, passphrase)
+        with opened(file) as (source, size):
+            restore = _read(source, size, keyring, passphrase)
     with opening(keyring):
         return restore()
 
@@ -208,6 +211,12 @@ def read_head(source: floe.Source, size: int) -> tuple[layout.Prelude, bytes, tu
     return prelude, manifest, (first, second)
 
 
+def _event(action: str, file: object) -> _events.event:
+    """Begin the event of a model's file, which has a name or only its id."""
+    name = {"file": os.fsdecode(file)} if isinstance(file, str | os.PathLike) else {}
+    return _events.event(action, "model", **name)
+
+
 def _prepare(model: object, key: object, passphrase: Passphrase | None, metadata: object) -> Callable[[Sink], object]:
     """Do all that can fail before anything is written; return what then writes."""
     if isinstance(model, Sealable):
@@ -222,6 +231,7 @@ def _prepare(model: object, key: object, passphrase: Passphrase | None, metadata
         metadata = contents.metadata if metadata is None else metadata
     keyring = _to_keyring(key, passphrase)
     manifest = layout.new_manifest(metadata)
+    _events.note(file_id=layout.read_manifest(manifest)["file_id"])
     file_key = secrets.token_bytes(32)
     wrapped = stanzas.wrap(file_key, context=envelope.wrap_context(manifest), keyring=keyring, passphrase=passphrase)
     pieces = buffers.take_apart(model)
@@ -242,7 +252,7 @@ def _prepare(model: object, key: object, passphrase: Passphrase | None, metadata
 def _read(source: floe.Source, size: int, keyring: Keyring | None, passphrase: Passphrase | None) -> Callable[[], Any]:
     """Read and verify a whole sealed file; return what unpickles it."""
     prelude, manifest, slots = read_head(source, size)
-    layout.read_manifest(manifest)
+    _events.note(file_id=layout.read_manifest(manifest)["file_id"])
     context = envelope.wrap_context(manifest)
     file_key = envelope.open_(
         slots,

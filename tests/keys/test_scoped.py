@@ -282,8 +282,11 @@ def test_joblib_hash_does_not_need_keys(keyring):
 def test_audit_keys(rotated):
     """The ring derives the audit key of a scope from its id; two scopes, and the ring itself, have different ones."""
     one, two = rotated.scoped(["email"]), rotated.scoped(["email"])
+    mine = one.scope.id
     for key_id in rotated.key_ids:
-        assert one.audit_key(key_id=key_id) == rotated.audit_key(key_id=key_id, scope_id=one.scope.id)
-    assert len({one.audit_key(), two.audit_key(), rotated.audit_key()}) == 3
-    with pytest.raises(KeyUnavailableError, match="00000000"):
-        one.audit_key(key_id="00000000")
+        wanted = rotated.audit_key(key_id=key_id, scope_id=mine)
+        assert one.audit_key(key_id=key_id, scope_id=mine) == wanted
+    assert len({one.audit_key(scope_id=mine), two.audit_key(scope_id=two.scope.id), rotated.audit_key()}) == 3
+    for asked in ({"scope_id": mine, "key_id": "00000000"}, {}, {"scope_id": two.scope.id}):
+        with pytest.raises(KeyUnavailableError, match="00000000|another scope"):
+            one.audit_key(**asked)
