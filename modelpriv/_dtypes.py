@@ -314,6 +314,8 @@ def build(data: Any, dtype: DType, categories: Any = None) -> Any:
     """Build the container's own column; a categorical whose categories are not given takes those that occur."""
     if dtype.cell is not None:
         return _build_objects(data, dtype.null)
+    if pa.types.is_null(dtype.arrow) and not pa.types.is_null(data.type):
+        dtype = default_dtype(dtype.container, data.type)  # a dtype for nulls alone says nothing of other cells
     if dtype.categories is not None:
         return _build_categories(_cast(data, dtype.arrow), dtype, dtype.categories, categories)
     if dtype.container == "pyarrow":

@@ -330,6 +330,26 @@ def test_datetimes_far_off_keep_their_value():
         read_numpy(ends + np.array([1, 0], dtype="m8[D]"), "c")
 
 
+@pytest.mark.parametrize(
+    ("read", "column"),
+    [
+        (read_polars, POLARS["Null"]),
+        (read_arrow, ARROW["null"]),
+        (read_pandas, PANDAS["Arrow null"]),
+        (read_pandas, PANDAS["object of None alone"]),
+        (read_pandas, pd.Series(pd.Categorical([None], categories=pd.Index([], dtype=object)))),
+    ],
+    ids=["polars", "pyarrow", "pandas, Arrow", "objects", "category"],
+)
+def test_cells_come_where_only_nulls_were(read, column):
+    """A dtype that was read from nulls alone builds cells of any type: in the container's default, or as objects."""
+    native = read(column, "c")
+    for cells in (pa.array(["a", None]), pa.array([7, None], pa.int64())):
+        built = build(cells, native.dtype, native.categories)
+        listed = built.to_pylist() if isinstance(built, pa.Array) else list(built)
+        assert [None if pd.isna(cell) else cell for cell in listed] == cells.to_pylist()
+
+
 def test_an_object_column_is_read_whatever_its_order():
     """The class and null of an object column are found wherever in it they stand."""
     for cells in ([None, None, DAY], [DAY, None, None], [None, DAY, None]):
