@@ -9,6 +9,7 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from modelpriv._frame import open_frame
@@ -73,4 +74,6 @@ def numeric_twin(cls):
 
 def sklearn_checks(cls, **fixed):
     """Parametrize a test with every check that scikit-learn has for such an estimator, and no expected failure."""
-    return parametrize_with_checks([numeric_twin(cls)(**fixed)], expected_failed_checks=lambda _: {})
+    mark = parametrize_with_checks([numeric_twin(cls)(**fixed)], expected_failed_checks=lambda _: {})
+    # The oldest scikit-learn passes a generator, which the newest pytest warns of.
+    return pytest.mark.parametrize(mark.args[0], list(mark.args[1]), **mark.kwargs)
