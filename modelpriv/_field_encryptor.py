@@ -12,7 +12,7 @@ from modelpriv._data_keys import new_data_key, open_data_keys, read_recipients
 from modelpriv._dtypes import DType, default_dtype
 from modelpriv._field_parameters import check_field_parameters
 from modelpriv._formats import Format, letters_of
-from modelpriv._frame import Built, Column, Frame, open_frame
+from modelpriv._frame import Built, Column, Frame, as_names, open_frame
 from modelpriv._keyed import KeyedCall, KeyedColumnTransformer, context_of
 from modelpriv._tags import check_same_type
 from modelpriv._tokens import Tokens, bound_to
@@ -180,7 +180,8 @@ class FieldEncryptor(KeyedColumnTransformer):
         keys = self._keyring()
         key_id = getattr(self, "key_id_", keys.primary)
         call = KeyedCall(frame, self._read_references(frame), keys, key_id, self.context)
-        return frame.replaced({p: self._restore(frame.column(p), state, call) for p, state in states.items()})
+        opened = frame.replaced({p: self._restore(frame.column(p), state, call) for p, state in states.items()})
+        return frame.as_dtype(opened, getattr(self, "_array_dtype", None))
 
     def needs_rewrap(self, X: Any) -> bool:
         """Tell whether a table of tokens holds any that were made under an older key than the keyring's primary.
@@ -239,7 +240,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         result = frame.replaced(built)
         if hasattr(self, "_states"):
             self._states = {position: self._rewrapped(state, call) for position, state in self._states.items()}
-            self._finish_fit(call)
+            super()._finish_fit(call)
         return result
 
     @_events.audited
@@ -306,6 +307,7 @@ class FieldEncryptor(KeyedColumnTransformer):
 
     def _finish_fit(self, call: KeyedCall) -> None:
         super()._finish_fit(call)
+        self._array_dtype = call.frame.dtype
         if isinstance(call, _DataKeyCall):
             # Pickled by reference, as any keyring: it is there while this process lives, and nowhere else.
             self._data_keys = call.keys
@@ -336,7 +338,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         check_field_parameters(self)
 
     def _reference_names(self) -> Sequence[Any]:
-        return list(self.bind or ())
+        return as_names(self.bind) or () if self.bind is not None else ()
 
     def _fit_column(self, column: Column, call: KeyedCall) -> _State:
         context = call.context_of(column)
@@ -383,21 +385,18 @@ class FieldEncryptor(KeyedColumnTransformer):
         """Return the positions of the columns to open, and what was remembered of each."""
         if not hasattr(self, "_states"):
             return dict.fromkeys(self._find_columns(frame))
-        names = getattr(self, "feature_names_in_", None)
-        if names is None or not frame.named:
+        if self._names is None or not frame.named:
             if len(frame.names) != self.n_features_in_:
                 raise InputError(
                     f"The table has {len(frame.names)} columns, but {type(self).__name__} was fitted on "
-                    f"{self.n_features_in_}. Columns "
-                    f"without names are matched by position: pass all of them."
+                    f"{self.n_features_in_}. Columns without names are matched by position: pass all of them."
                 )
             return dict(self._states)
-        unknown = [name for name in frame.names if name not in names]
+        unknown = [name for name in frame.names if name not in self._names]
         if unknown:
             raise InputError(
                 f"Columns {unknown!r} are not among those that {type(self).__name__} was fitted on. Where a "
-                "ColumnTransformer put a "
-                f"prefix before the names, give it verbose_feature_names_out=False."
+                f"ColumnTransformer put a prefix before the names, give it verbose_feature_names_out=False."
             )
         by_name = {state.name: state for state in self._states.values()}
         return {position: by_name[name] for position, name in enumerate(frame.names) if name in by_name}

@@ -6,6 +6,7 @@ from typing import Any
 
 from modelpriv._base import check_choice
 from modelpriv._formats import ALPHABETS, letters_of
+from modelpriv._frame import as_names
 from modelpriv.errors import ParameterError, ParameterTypeError
 
 __all__ = ["check_field_parameters"]
@@ -17,7 +18,7 @@ def check_field_parameters(step: Any) -> None:
     """Refuse what has no meaning, by name, with what came and what is allowed."""
     check_choice("mode", step.mode, ("randomized", "deterministic", "format-preserving"))
     check_choice("on_error", step.on_error, ("raise", "null"))
-    if step.bind is not None and (isinstance(step.bind, (str, bytes)) or not hasattr(step.bind, "__iter__")):
+    if step.bind is not None and as_names(step.bind) is None:  # a series would show its cells
         raise ParameterTypeError(f"bind must be a list of column names, got {type(step.bind).__name__}.")
     if step.mode == "format-preserving":
         _check_format(step)

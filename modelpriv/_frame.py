@@ -47,6 +47,7 @@ class Frame:
     """A table that was handed in, by the names and positions of its columns; it is never changed."""
 
     container: str
+    dtype: Any = None  # the one dtype that all columns of an array have
 
     def __init__(self, native: Any, names: Sequence[Any], n_rows: int, *, named: bool = True) -> None:
         self.native = native
@@ -68,6 +69,10 @@ class Frame:
     def replaced(self, columns: Mapping[int, Built]) -> Any:
         """Return a new table of the same kind in which the columns at these positions are replaced."""
         raise NotImplementedError  # pragma: no cover - every container has its own
+
+    def as_dtype(self, result: Any, dtype: Any) -> Any:  # noqa: ARG002 - for arrays
+        """Return a table of this kind with the one dtype that it had, where that changes no cell."""
+        return result
 
     def as_wanted(self, result: Any, wanted: str) -> Any:  # noqa: ARG002 - for the container that needs it
         """Return a result as scikit-learn's `set_output` can take it."""
@@ -143,6 +148,10 @@ class _Array(Frame):
 
     container = "numpy"
 
+    @property
+    def dtype(self) -> Any:  # type: ignore[override]  # an array knows its own
+        return self.native.dtype
+
     def _read(self, position: int, name: Any) -> Any:
         return read_numpy(self.native[:, position], name)
 
@@ -163,6 +172,17 @@ class _Array(Frame):
             # numpy turns times into bare numbers of nanoseconds when they become objects.
             result[:, position] = list(values) if dtype.kind == "O" and values.dtype.kind in "mM" else values
         return result
+
+    def as_dtype(self, result: Any, dtype: Any) -> Any:
+        # Columns that passed beside tokens came back as objects; with all columns open they have one dtype again.
+        if dtype is None or result.dtype == dtype:
+            return result
+        try:
+            cast = result.astype(dtype)
+        except (TypeError, ValueError, OverflowError):
+            return result
+        same = (cast == result) | (cast != cast)  # noqa: PLR0124 - NaN alone
+        return cast if same.all() else result
 
     def as_wanted(self, result: Any, wanted: str) -> Any:
         # In a frame the columns of an array of objects can have dtypes of their own again.

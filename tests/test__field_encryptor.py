@@ -589,3 +589,32 @@ def test_recipients_are_refused_in_fit(parameters, error, words, people):
 def test_contract_with_recipients():
     """The contract of a privacy transformer holds when cells are encrypted to public keys."""
     check_privacy_transformer(FieldEncryptor(recipients=[Recipient(str(Identity.generate().recipient))]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "datetime64[ms]", "<U5", "bool"])
+def test_an_array_that_was_encrypted_in_part_comes_back_in_its_dtype(dtype):
+    """An array of which some columns were encrypted is one of objects or text, and takes its own dtype again when opened."""
+    table = np.array([[1, 0], [0, 1]]).astype(dtype)
+    step = FieldEncryptor(key=KEYS, columns=[1], context="t.b")
+    tokens = step.fit_transform(table)
+    opened = step.inverse_transform(tokens)
+    assert tokens.dtype.kind in "OU"
+    assert opened.dtype == table.dtype
+    assert (opened == table).all()
+
+
+def test_columns_without_text_names_are_matched_by_name():
+    """Columns whose names are numbers or tuples are opened by their names, in any order and any subset."""
+    table = pd.DataFrame({10: ["a", "b"], ("x", 1): ["c", "d"], 30: [1, 2]})
+    step = FieldEncryptor(key=KEYS, columns=[10, ("x", 1)], context={10: "t.a", ("x", 1): "t.b"})
+    tokens = step.fit_transform(table)
+    assert step.inverse_transform(tokens[[30, ("x", 1)]]).equals(table[[30, ("x", 1)]])
+    with pytest.raises(InputError, match="11"):
+        step.inverse_transform(tokens.rename(columns={10: 11}))
+
+
+def test_a_series_as_bind_is_refused_without_its_cells(people):
+    """A series in the place of column names holds cells: it is refused by its type."""
+    with pytest.raises(ParameterTypeError, match="got Series") as caught:
+        FieldEncryptor(key=KEYS, columns=["age"], bind=people["email"]).fit(people)
+    assert "ada@" not in str(caught.value)
