@@ -4,6 +4,7 @@ from modelpriv._encrypted_estimator import EncryptedEstimator
 from modelpriv._field_encryptor import FieldEncryptor
 from modelpriv._key_usage import key_usage
 from modelpriv._keyed_projection import KeyedProjection
+from modelpriv._masker import Masker
 from modelpriv._pseudonymizer import Pseudonymizer
 from modelpriv._replacer import Replacer
 from modelpriv.audit import AuditLog
@@ -19,6 +20,7 @@ __all__ = [
     "Identity",
     "KeyedProjection",
     "Keyring",
+    "Masker",
     "Pseudonymizer",
     "Recipient",
     "Replacer",
