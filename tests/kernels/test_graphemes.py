@@ -55,7 +55,6 @@ def test_characters_are_graphemes(cells):
         ("🇩🇪🇫", 2),
         ("\r\n", 1),
         ("\n\r", 2),
-        ("क्षि", 1),
         ("👍🏽", 1),
         ("1️⃣", 1),
     ],
