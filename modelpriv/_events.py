@@ -10,7 +10,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-__all__ = ["LEVEL", "LOGGER", "OFF", "audited", "event", "note", "note_columns", "note_keys", "recording"]
+__all__ = ["LEVEL", "LOGGER", "OFF", "Listener", "audited", "event", "note", "note_columns", "note_keys", "recording"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -114,6 +114,61 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(held) for name, held in value.items()}
     return [_plain(held) for held in value] if isinstance(value, list) else value
+
+
+class Listener(logging.Handler):
+    """Hears each event while it is attached; what goes wrong in it is seen by the caller of what is recorded.
+
+    It protects nothing by itself. It leaks nothing: events hold no values. It does not hear what happened before.
+
+    Parameters
+    ----------
+    hear : callable
+        Takes an event's facts and the time as a POSIX timestamp.
+
+    Examples
+    --------
+    >>> from modelpriv._events import Listener, event
+    >>> listener = Listener(lambda facts, created: print(facts["action"], facts["result"]))
+    >>> listener.attach()
+    >>> with event("open", "model"):
+    ...     pass
+    open ok
+    >>> listener.detach()
+    """
+
+    def __init__(self, hear: Callable[[dict[str, Any], float], None]) -> None:
+        super().__init__(LEVEL)
+        self._hear = hear
+        self._turned_on = False
+
+    @property
+    def attached(self) -> bool:
+        """Whether it hears."""
+        return self in LOGGER.handlers
+
+    def attach(self) -> None:
+        """Hear from now on, and turn the events on if they are off."""
+        if not recording():
+            LOGGER.setLevel(LEVEL)
+            self._turned_on = True
+        LOGGER.addHandler(self)
+
+    def detach(self) -> None:
+        """Hear no more; the last one that leaves turns the events off if one of them turned them on."""
+        LOGGER.removeHandler(self)
+        others = [handler for handler in LOGGER.handlers if isinstance(handler, Listener)]
+        if self._turned_on and others:
+            others[0]._turned_on = True  # noqa: SLF001 - one of its own kind
+        elif self._turned_on:
+            LOGGER.setLevel(OFF)
+        self._turned_on = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand an event on; a record that is none is somebody else's."""
+        facts = getattr(record, "event", None)
+        if isinstance(facts, dict):
+            self._hear(facts, record.created)
 
 
 @functools.cache

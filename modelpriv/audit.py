@@ -11,9 +11,9 @@ import contextlib
 import errno
 import hmac
 import io
-import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -121,7 +121,7 @@ class AuditLog:
         self._by = _by(keyring)
         self._keys = _Keys(keyring)
         self._known: tuple[bytes, _State] | None = None
-        self._handler = _Handler(self)
+        self._listener = _events.Listener(self._add)
 
     def start(self) -> Self:
         """Record from now on.
@@ -135,25 +135,16 @@ class AuditLog:
         OSError
             It cannot be written.
         """
-        if self._handler not in _events.LOGGER.handlers:
-            self._add({"action": "start", "subject": "AuditLog", "result": "ok"}, datetime.now(UTC))
-            if not _events.recording():
-                _events.LOGGER.setLevel(_events.LEVEL)
-                self._handler.turned_on = True
-            _events.LOGGER.addHandler(self._handler)
+        if not self._listener.attached:
+            self._add({"action": "start", "subject": "AuditLog", "result": "ok"}, time.time())
+            self._listener.attach()
         return self
 
     def stop(self) -> None:
         """Record no more."""
-        if self._handler in _events.LOGGER.handlers:
-            _events.LOGGER.removeHandler(self._handler)
-            others = [handler for handler in _events.LOGGER.handlers if isinstance(handler, _Handler)]
-            if self._handler.turned_on and others:
-                others[0].turned_on = True
-            elif self._handler.turned_on:
-                _events.LOGGER.setLevel(_events.OFF)
-            self._handler.turned_on = False
-            self._add({"action": "stop", "subject": "AuditLog", "result": "ok"}, datetime.now(UTC))
+        if self._listener.attached:
+            self._listener.detach()
+            self._add({"action": "stop", "subject": "AuditLog", "result": "ok"}, time.time())
 
     def head(self) -> Head:
         """Give where the log stands, for `verify`."""
@@ -175,12 +166,13 @@ class AuditLog:
     def __reduce__(self) -> str:
         raise ParameterTypeError("an AuditLog is not pickled: start one in each process.")
 
-    def _add(self, facts: dict[str, Any], time: datetime) -> None:
+    def _add(self, facts: dict[str, Any], created: float) -> None:
         """Add a line, under the lock that all writers share."""
         with _opened(self._path) as (log, head_file):
             state = self._state(log, head_file)
             by, key = self._by, self._keys[self._by]
-            body = _json.dump(facts | {"seq": state.count + 1, "time": time.isoformat(), "by": by})
+            when = datetime.fromtimestamp(created, UTC).isoformat(timespec="microseconds")
+            body = _json.dump(facts | {"seq": state.count + 1, "time": when, "by": by})
             mac = _mac(key, state.mac, body)
             line = _with_mac(body, mac)
             after = _State(state.count + 1, state.size + len(line), mac, by)
@@ -277,19 +269,6 @@ def verify(log: Path_, *, key: object, expected_head: Head | str | None = None) 
         if head is not None and not hmac.compare_digest(macs[head.count], head.mac):
             raise SealedFileError(f"{path}, line {head.count}: it is not the line that {name} was made of.")
     return Head(count, mac)
-
-
-class _Handler(logging.Handler):
-    """Hands events to the log; unlike other handlers, it lets what goes wrong be seen."""
-
-    def __init__(self, log: AuditLog) -> None:
-        super().__init__(_events.LEVEL)
-        self.log, self.turned_on = log, False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        facts = getattr(record, "event", None)
-        if isinstance(facts, dict):  # else somebody else's record
-            self.log._add(facts, datetime.fromtimestamp(record.created, UTC))  # noqa: SLF001 - its own
 
 
 class _Keys(dict[str, bytes]):

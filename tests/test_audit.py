@@ -419,8 +419,8 @@ def test_what_is_no_head(keyring, path, text):
 
 def test_the_text_of_a_head(keyring, path):
     """The text of a head gives the head."""
-    head = AuditLog(path, key=keyring).start().head()
-    logging.getLogger("modelpriv.audit").handlers[-1].log.stop()
+    with AuditLog(path, key=keyring) as log:
+        head = log.head()
     assert Head.read(str(head)) == head
 
 

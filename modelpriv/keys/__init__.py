@@ -3,6 +3,7 @@
 from modelpriv.keys import workers
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import AnyKeyring, Keyring
+from modelpriv.keys.providers import KeyProvider, set_providers
 from modelpriv.keys.providers.passphrase import set_passphrase_callback
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference, resolve, resolve_whole
@@ -12,6 +13,7 @@ from modelpriv.keys.scoped import Scope, ScopedKeyring
 __all__ = [
     "AnyKeyring",
     "Identity",
+    "KeyProvider",
     "KeyReference",
     "Keyring",
     "Recipient",
@@ -21,6 +23,7 @@ __all__ = [
     "resolve",
     "resolve_whole",
     "set_passphrase_callback",
+    "set_providers",
 ]
 
 workers.register_keys()

@@ -1,10 +1,11 @@
-"""The file that holds a secret wrapped under a passphrase: keyrings, and later private keys.
+"""The file that holds a secret wrapped by a passphrase or another provider: keyrings and private keys.
 
-It is one line of canonical JSON. A random key seals the secret (AES-SIV); the passphrase wraps that key, bound to the
+It is one line of canonical JSON. A random key seals the secret (AES-SIV); the provider wraps that key, bound to the
 kind, version and public part of the file; the whole line but the sealed secret is its associated data.
 """
 
 import os
+import re
 import secrets
 import shlex
 import stat
@@ -18,27 +19,42 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from modelpriv import _files, _json
-from modelpriv.errors import KeyUnavailableError, SealedFileError
+from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
+from modelpriv.keys.providers import KeyProvider, check_provider, configured_providers
 from modelpriv.keys.providers import passphrase as passphrases
 from modelpriv.keys.text import from_base64, to_base64
 
-__all__ = ["open_", "read", "read_public", "seal", "write"]
+__all__ = ["choose_provider", "open_", "read", "read_public", "seal", "write"]
 
 _FORMAT_VERSION = 1
 _LARGEST = 1 << 20
 _MODE = 0o600
 _FIELDS = {"format", "version", "public", "provider", "sealed"}
 _SEAL_KEY = 64
+_KEY_ID = re.compile("[0-9a-f]{8}")
 
 
 def write(
-    path: str | os.PathLike[str], kind: str, public: dict[str, Any], secret: bytes, *, passphrase: str | bytes
+    path: str | os.PathLike[str], kind: str, public: dict[str, Any], secret: bytes, *, provider: KeyProvider
 ) -> None:
     """Write a secret to a file that only its owner can read, whole and durably."""
-    content = seal(kind, public, secret, passphrase=passphrase)
+    content = seal(kind, public, secret, provider=provider)
     with _files.replacing(path, mode=_MODE, durable=True) as file:
         file.write(content)
+
+
+def choose_provider(passphrase: str | bytes | None, wrap_with: object) -> KeyProvider:
+    """Give what a new file is wrapped by: a passphrase or a provider, and not both.
+
+    Raises
+    ------
+    ParameterError, ParameterTypeError
+        There is neither, or both, or one is none.
+    """
+    if (passphrase is None) == (wrap_with is None):
+        raise ParameterError("the file is wrapped by one of two: give passphrase=, or wrap_with= a provider.")
+    return passphrases.PassphraseProvider(passphrase) if passphrase is not None else check_provider(wrap_with)
 
 
 def read(path: str | os.PathLike[str], *, private: bool = True) -> bytes:
@@ -88,7 +104,7 @@ def read_public(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     return public
 
 
-def seal(kind: str, public: dict[str, Any], secret: bytes, *, passphrase: str | bytes) -> bytes:
+def seal(kind: str, public: dict[str, Any], secret: bytes, *, provider: KeyProvider) -> bytes:
     """Give the bytes of a file that holds a secret.
 
     Parameters
@@ -99,17 +115,24 @@ def seal(kind: str, public: dict[str, Any], secret: bytes, *, passphrase: str | 
         What everybody may read, for JSON; it is authenticated.
     secret : bytes
         The secret.
-    passphrase : str or bytes
+    provider : KeyProvider
         Wraps it.
     """
     data_key = secrets.token_bytes(KEY_LENGTH)
-    provider = passphrases.PassphraseProvider(passphrase).wrap(data_key, _context(kind, public))
-    head = {"format": _format(kind), "version": _FORMAT_VERSION, "public": public, "provider": provider}
+    blob = provider.wrap(data_key, _context(kind, public))
+    head = {"format": _format(kind), "version": _FORMAT_VERSION, "public": public, "provider": blob}
     sealed = _cipher(data_key).encrypt(secret, [_json.dump(head)])
     return _json.dump(head | {"sealed": to_base64(sealed)}) + b"\n"
 
 
-def open_(content: bytes, kind: str, *, name: str, passphrase: str | bytes | None) -> tuple[dict[str, Any], bytes]:
+def open_(
+    content: bytes,
+    kind: str,
+    *,
+    name: str,
+    passphrase: str | bytes | None = None,
+    provider: KeyProvider | None = None,
+) -> tuple[dict[str, Any], bytes]:
     """Give the public part and the secret.
 
     Parameters
@@ -120,27 +143,65 @@ def open_(content: bytes, kind: str, *, name: str, passphrase: str | bytes | Non
         What the secret must be.
     name : str
         The file's name, for errors and for whoever is asked for the passphrase.
-    passphrase : str, bytes or None
-        Opens it; None asks for what the process was configured with.
+    passphrase : str or bytes, optional
+        Opens it.
+    provider : KeyProvider, optional
+        Opens it. With neither, what the process was configured with does; what the file itself names is never asked.
 
     Raises
     ------
     SealedFileError
         It is no such file, cut, altered, or of a later version.
     KeyUnavailableError
-        The passphrase is wrong or missing.
+        The passphrase is wrong or missing, or the provider is not configured, cannot be reached or refuses.
     """
     head, sealed = _parse(content, kind, name)
-    if passphrase is None:
-        passphrase = passphrases.configured_passphrase(name)
-    provider = passphrases.PassphraseProvider(passphrase)
+    candidates = [provider] if provider is not None else _candidates(head["provider"], name, passphrase)
+    context = _context(kind, head["public"])
     try:
-        data_key = provider.unwrap(head["provider"], _context(kind, head["public"]))
+        data_key = _unwrap(candidates, head["provider"], context)
         return head["public"], _cipher(data_key).decrypt(sealed, [_json.dump(head)])
     except KeyUnavailableError as error:
-        raise KeyUnavailableError(f"{name}: {error}") from None
+        raise KeyUnavailableError(f"{name}{_shown_ids(head['public'])}: {error}") from None
     except InvalidTag:
         raise SealedFileError(f"{name}: the file was altered.") from None
+
+
+def _candidates(blob: dict[str, Any], name: str, passphrase: str | bytes | None) -> list[KeyProvider]:
+    """Give the providers that may open what a file says is wrapped so."""
+    if blob["type"] == passphrases.TYPE:
+        given = passphrases.configured_passphrase(name) if passphrase is None else passphrase
+        return [passphrases.PassphraseProvider(given)]
+    shown = ", ".join(f"{field} {value!r:.80}" for field, value in sorted(blob.items()) if field != "wrapped")
+    if passphrase is not None:
+        raise KeyUnavailableError(f"{name} opens with no passphrase: it is wrapped by a provider ({shown}).")
+    if not (found := configured_providers(blob["type"])):
+        raise KeyUnavailableError(
+            f"{name} is wrapped by a provider ({shown}), which this process is not configured to ask. If that is "
+            "yours, configure it: modelpriv.keys.set_providers(...), or Keyring.load(path, provider=...)."
+        )
+    return found
+
+
+def _shown_ids(public: dict[str, Any]) -> str:
+    """Show the ids of the keys that a file says it has; it may say anything."""
+    found = public.get("key_ids")
+    ids = [one for one in found if _KEY_ID.fullmatch(str(one))] if isinstance(found, list) else []
+    return f" (key ids {', '.join(ids)})" if ids else ""
+
+
+def _unwrap(candidates: list[KeyProvider], blob: dict[str, Any], context: bytes) -> bytes:
+    """Let the first provider that can unwrap a data key; raise the last one's refusal."""
+    for number, provider in enumerate(candidates, 1):
+        try:
+            data_key = provider.unwrap(blob, context)
+        except KeyUnavailableError:
+            if number == len(candidates):
+                raise
+            continue
+        if len(data_key) == KEY_LENGTH:
+            return data_key
+    raise KeyUnavailableError("what the provider gave is no key of ours.")
 
 
 def _parse(content: bytes, kind: str, name: str) -> tuple[dict[str, Any], bytes]:
@@ -167,9 +228,11 @@ def _check(head: dict[str, Any]) -> bytes:
     """Check the fields of the file, and take the sealed secret out of them."""
     if head.keys() != _FIELDS or type(head["version"]) is not int or not isinstance(head["public"], dict):
         raise SealedFileError("its fields are not those of such a file.")
-    if not isinstance(head["provider"], dict) or head["provider"].get("type") != passphrases.TYPE:
-        raise SealedFileError("the provider that wraps its key is not known here.")
-    passphrases.check(head["provider"])
+    kind = head["provider"].get("type") if isinstance(head["provider"], dict) else None
+    if not isinstance(kind, str):
+        raise SealedFileError("the provider that wraps its key is missing or damaged.")
+    if kind == passphrases.TYPE:
+        passphrases.check(head["provider"])
     try:
         return from_base64(head.pop("sealed"))
     except (TypeError, ValueError):

@@ -7,6 +7,7 @@ from typing import Any, final
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
 from modelpriv.keys import container, kem, pem, registry
 from modelpriv.keys.opaque import Opaque, fill
+from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.recipient import Recipient, read_line, write_line
 from modelpriv.keys.text import from_base64
 
@@ -79,7 +80,13 @@ class Identity(Opaque):
         return build(*read_line(_SECRET, text))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, passphrase: str | bytes | None = None) -> "Identity":
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        passphrase: str | bytes | None = None,
+        provider: KeyProvider | None = None,
+    ) -> "Identity":
         """Read an identity file: one that `save` wrote, or an encrypted private key in PEM.
 
         Parameters
@@ -89,11 +96,14 @@ class Identity(Opaque):
         passphrase : str or bytes, optional
             Its passphrase. By default ``MODELPRIV_PASSPHRASE``, or what the function gives that was given to
             `modelpriv.keys.set_passphrase_callback`.
+        provider : KeyProvider, optional
+            What wraps it, if that is no passphrase. By default one that was given to `modelpriv.keys.set_providers`.
 
         Raises
         ------
         KeyUnavailableError
-            The passphrase is wrong or missing, or others can read the file.
+            The passphrase is wrong or missing, the provider is not configured, cannot be reached or refuses, or others
+            can read the file.
         SealedFileError
             The file is no identity file, not encrypted, cut, altered, or of a later version.
         ParameterError
@@ -104,26 +114,35 @@ class Identity(Opaque):
         content, name = container.read(path), os.fspath(path)
         if pem.is_pem(content.decode(errors="replace")):
             return build(*pem.read_private(content, name, passphrase))
-        public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase)
+        public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase, provider=provider)
         identity = cls.from_secret(secret.decode())
         if public != {"recipient": str(identity.recipient)}:
             raise SealedFileError(f"{name}: the recipient that the file names is not that of its key.")
         return identity
 
-    def save(self, path: str | os.PathLike[str], *, passphrase: str | bytes) -> None:
-        """Write the identity to a file that only its owner can read, wrapped under a passphrase (Argon2id).
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        passphrase: str | bytes | None = None,
+        wrap_with: KeyProvider | None = None,
+    ) -> None:
+        """Write the identity to a file that only its owner can read, wrapped as `Keyring.save` does.
 
         The file is replaced whole: after an interruption it is the old one or the new one.
 
         Raises
         ------
         ParameterError, ParameterTypeError
-            The passphrase is empty, or not a text.
+            There is neither a passphrase nor a provider, or both; the passphrase is empty, or not a text.
+        KeyUnavailableError
+            The provider cannot be reached, or refuses.
         OSError
             The file cannot be written.
         """
+        provider = container.choose_provider(passphrase, wrap_with)
         public, secret = {"recipient": str(self.recipient)}, self.export_secret().encode()
-        container.write(path, _FILE_KIND, public, secret, passphrase=passphrase)
+        container.write(path, _FILE_KIND, public, secret, provider=provider)
 
     def export_secret(self) -> str:
         """Give the private key itself as one line of text: the one way out.

@@ -10,6 +10,7 @@ from modelpriv import _events
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.keys import container, derivation, registry, scoped, usage
 from modelpriv.keys.opaque import Opaque, fill
+from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.text import from_line, to_line
 from modelpriv.keys.uri import parse
@@ -84,10 +85,11 @@ class Keyring(Opaque):
         Parameters
         ----------
         uri : str
-            ``"env:NAME"``, an environment variable with the text of `export_secret`, or ``"file:PATH"``, a file that
-            `save` wrote; its passphrase comes from ``MODELPRIV_PASSPHRASE`` or from the function that was given to
-            `modelpriv.keys.set_passphrase_callback`. A file that a live keyring came from is not opened again while
-            its bytes are the same.
+            ``"env:NAME"``, an environment variable with the text of `export_secret`; ``"keyring:SERVICE/USER"``, an
+            entry of the system's keyring with that text; or ``"file:PATH"``, a file that `save` wrote. That is opened
+            by a provider that was given to `modelpriv.keys.set_providers`, or by the passphrase that comes from
+            ``MODELPRIV_PASSPHRASE`` or the function given to `modelpriv.keys.set_passphrase_callback`. A file that a
+            live keyring came from is not opened again while its bytes are the same.
 
         Raises
         ------
@@ -103,10 +105,10 @@ class Keyring(Opaque):
             return live
         with _events.event("load", "Keyring", source=where.uri):
             try:
-                if where.scheme == "env":
+                if where.scheme != "file":
                     keys = read_secret(content.decode(errors="replace"))
                 else:
-                    keys = _open_file(content, name=where.uri, passphrase=None)
+                    keys = _open_file(content, where.uri)
             except ModelprivError as error:
                 raise KeyUnavailableError(f"{where.uri} does not give a keyring: {error}") from None
             keyring = build(keys, uri=where.uri, source=source)
@@ -114,7 +116,13 @@ class Keyring(Opaque):
         return keyring
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, passphrase: str | bytes | None = None) -> "Keyring":
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        passphrase: str | bytes | None = None,
+        provider: KeyProvider | None = None,
+    ) -> "Keyring":
         """Read a keyring file.
 
         Parameters
@@ -124,23 +132,33 @@ class Keyring(Opaque):
         passphrase : str or bytes, optional
             Its passphrase. By default ``MODELPRIV_PASSPHRASE``, or what the function gives that was given to
             `modelpriv.keys.set_passphrase_callback`.
+        provider : KeyProvider, optional
+            What wraps it, if that is no passphrase. By default one that was given to `modelpriv.keys.set_providers`;
+            what the file itself names is never asked for that alone.
 
         Raises
         ------
         KeyUnavailableError
-            The passphrase is wrong or missing, or others can read the file.
+            The passphrase is wrong or missing, the provider is not configured, cannot be reached or refuses, or others
+            can read the file.
         SealedFileError
             The file is no keyring file, cut, altered, or of a later version.
         OSError
             The file cannot be read.
         """
         with _events.event("load", "Keyring", source=os.fsdecode(path)):
-            keyring = build(_open_file(container.read(path), name=os.fspath(path), passphrase=passphrase))
+            keyring = build(_open_file(container.read(path), os.fspath(path), passphrase=passphrase, provider=provider))
             _events.note_keys(*keyring.key_ids)
         return keyring
 
-    def save(self, path: str | os.PathLike[str], *, passphrase: str | bytes) -> None:
-        """Write the keyring to a file that only its owner can read, wrapped under a passphrase (Argon2id).
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        passphrase: str | bytes | None = None,
+        wrap_with: KeyProvider | None = None,
+    ) -> None:
+        """Write the keyring to a file that only its owner can read, wrapped by a passphrase (Argon2id) or a provider.
 
         The file is replaced whole: after an interruption it is the old one or the new one.
 
@@ -148,20 +166,24 @@ class Keyring(Opaque):
         ----------
         path : path-like
             The file; what is there is replaced.
-        passphrase : str or bytes
+        passphrase : str or bytes, optional
             The passphrase; without it the file cannot be opened, by anybody.
+        wrap_with : KeyProvider, optional
+            Instead of a passphrase, a provider of `modelpriv.keys.providers`: an HSM, Vault, OpenBao, AWS KMS.
 
         Raises
         ------
         ParameterError, ParameterTypeError
-            The passphrase is empty, or not a text.
+            There is neither a passphrase nor a provider, or both; the passphrase is empty, or not a text.
+        KeyUnavailableError
+            The provider cannot be reached, or refuses.
         OSError
             The file cannot be written.
         """
-        with self._event("save", to=os.fsdecode(path)):
-            container.write(
-                path, _FILE_KIND, {"key_ids": list(self.key_ids)}, write_secret(self).encode(), passphrase=passphrase
-            )
+        provider = container.choose_provider(passphrase, wrap_with)
+        with self._event("save", to=os.fsdecode(path), source=provider.describe()):
+            public, secret = {"key_ids": list(self.key_ids)}, write_secret(self).encode()
+            container.write(path, _FILE_KIND, public, secret, provider=provider)
 
     def export_secret(self) -> str:
         """Give the keys themselves as one line of text: the one way out.
@@ -376,9 +398,11 @@ def _fill(keyring: Keyring, keys: Sequence[bytes], uri: str | None, source: byte
     registry.register(keyring)
 
 
-def _open_file(content: bytes, *, name: str, passphrase: str | bytes | None) -> list[bytes]:
+def _open_file(
+    content: bytes, name: str, *, passphrase: str | bytes | None = None, provider: KeyProvider | None = None
+) -> list[bytes]:
     """Open the bytes of a keyring file."""
-    public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase)
+    public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase, provider=provider)
     keys = read_secret(secret.decode())
     if public != {"key_ids": [derivation.key_id(key).hex() for key in keys]}:
         raise SealedFileError(f"{name}: the key ids that the file names are not those of its keys.")

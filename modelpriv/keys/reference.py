@@ -38,10 +38,11 @@ def resolve(key: object, *, parameter: str = "key") -> AnyKeyring:
     if key is None:
         raise ParameterError(
             f"{parameter}=None, but a key is needed: pass a Keyring (Keyring.generate(), Keyring.load(path, "
-            "passphrase=...)) or a keyring URI ('env:NAME', 'file:PATH')."
+            "passphrase=...)) or a keyring URI ('env:NAME', 'keyring:SERVICE/USER', 'file:PATH')."
         )
     raise ParameterTypeError(
-        f"{parameter} must be a Keyring or a keyring URI ('env:NAME', 'file:PATH'), got {type(key).__name__}."
+        f"{parameter} must be a Keyring or a keyring URI ('env:NAME', 'keyring:SERVICE/USER', 'file:PATH'), got "
+        f"{type(key).__name__}."
     )
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
 from modelpriv.keys import container
+from modelpriv.keys.providers import os_keyring
 
 __all__ = ["KeyringURI", "parse"]
 
-_ALLOWED = "'env:NAME' or 'file:PATH'"
+_ALLOWED = "'env:NAME', 'keyring:SERVICE/USER' or 'file:PATH'"
+_ENTRY = re.compile(r"[^/:@\s]+/[^/:\s]+\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# A query, a fragment or a named attribute is where URIs carry secrets, and these two schemes need none.
+# A query, a fragment or a named attribute is where URIs carry secrets, and these schemes need none.
 _SECRET = re.compile(
     r"[?#;]|\b(pin|pin-value|token|password|passphrase|passwd|secret|key)=|modelpriv_secret_", re.IGNORECASE
 )
@@ -57,6 +59,11 @@ class KeyringURI:
                     f"{self.uri}: there is no environment variable of this name; set it to what "
                     "Keyring.export_secret() gives."
                 ) from None
+        if self.scheme == "keyring":
+            try:
+                return os_keyring.read(*self.place.split("/")).encode(errors="replace")
+            except KeyUnavailableError as error:
+                raise KeyUnavailableError(f"{self.uri}: {error}") from None
         try:
             return container.read(Path(self.place).expanduser())
         except OSError as error:
@@ -83,6 +90,8 @@ def parse(uri: str) -> KeyringURI:
             f"{_ALLOWED}. The text of export_secret() goes into the environment, or to Keyring.from_secret(text)."
         )
     if scheme == "env" and _NAME.match(place):
+        return KeyringURI(scheme, place)
+    if scheme == "keyring" and _ENTRY.match(place):
         return KeyringURI(scheme, place)
     if scheme == "file" and place and "\0" not in place and not _has_authority(place):
         return KeyringURI(scheme, place)

@@ -11,9 +11,10 @@ import joblib
 import pytest
 from joblib import Parallel, delayed
 
-from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
+from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
 from modelpriv.keys import Identity, Recipient, container
 from modelpriv.keys.kem import KINDS
+from modelpriv.keys.providers.passphrase import PassphraseProvider
 from modelpriv.keys.text import to_line
 
 KEY, CONTEXT, PASSPHRASE = bytes(range(32)), b"what it is for", "an example, and no secret"
@@ -116,9 +117,8 @@ def test_a_keyring_file_is_no_identity(keyring, tmp_path):
 def test_a_file_that_names_another_recipient(mine, tmp_path):
     """A file whose recipient is not that of its key is refused."""
     public = {"recipient": str(Identity.generate("x25519").recipient)}
-    container.write(
-        tmp_path / "identity.json", "identity", public, mine.export_secret().encode(), passphrase=PASSPHRASE
-    )
+    provider = PassphraseProvider(PASSPHRASE)
+    container.write(tmp_path / "identity.json", "identity", public, mine.export_secret().encode(), provider=provider)
     with pytest.raises(SealedFileError, match="recipient"):
         Identity.load(tmp_path / "identity.json", passphrase=PASSPHRASE)
 
@@ -199,7 +199,7 @@ def test_repr_names_the_recipient(identity):
     assert repr(identity) == f"<Identity {identity.recipient.kind} {identity.recipient.id}>"
 
 
-@pytest.mark.parametrize(("passphrase", "error"), [("", ParameterError), (None, ParameterTypeError)])
+@pytest.mark.parametrize(("passphrase", "error"), [("", ParameterError), (None, ParameterError)])
 def test_saving_needs_a_passphrase(mine, tmp_path, passphrase, error):
     """An identity file is always wrapped."""
     with pytest.raises(error, match="passphrase"):

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, clone
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import KeyReference, Keyring, container, derivation, opening
 from modelpriv.keys.keyring import build, read_secret
+from modelpriv.keys.providers.passphrase import PassphraseProvider
 from modelpriv.keys.text import to_line
 
 PASSPHRASE = "an example, and no secret"
@@ -270,7 +271,7 @@ def test_a_saved_file_hides_the_keys(keyring, tmp_path, cheap_argon2):
 def test_a_file_that_names_other_keys_is_refused(keyring, tmp_path, cheap_argon2):
     """A file whose key ids are not those of its keys is refused, though its passphrase is right."""
     public, secret = {"key_ids": ["00000000"]}, keyring.export_secret().encode()
-    container.write(tmp_path / "keys.json", "keyring", public, secret, passphrase=PASSPHRASE)
+    container.write(tmp_path / "keys.json", "keyring", public, secret, provider=PassphraseProvider(PASSPHRASE))
     with pytest.raises(SealedFileError, match="key ids"):
         Keyring.load(tmp_path / "keys.json", passphrase=PASSPHRASE)
 
@@ -307,7 +308,7 @@ def test_saving_after_a_death(keyring, tmp_path, cheap_argon2):
 
 @pytest.mark.parametrize(
     ("passphrase", "error"),
-    [("", ParameterError), (b"", ParameterError), (None, ParameterTypeError), (5, ParameterTypeError)],
+    [("", ParameterError), (b"", ParameterError), (None, ParameterError), (5, ParameterTypeError)],
 )
 def test_saving_needs_a_passphrase(keyring, tmp_path, passphrase, error):
     """A keyring file is always wrapped: without a passphrase nothing is written."""

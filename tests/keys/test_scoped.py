@@ -288,5 +288,5 @@ def test_audit_keys(rotated):
         assert one.audit_key(key_id=key_id, scope_id=mine) == wanted
     assert len({one.audit_key(scope_id=mine), two.audit_key(scope_id=two.scope.id), rotated.audit_key()}) == 3
     for asked in ({"scope_id": mine, "key_id": "00000000"}, {}, {"scope_id": two.scope.id}):
-        with pytest.raises(KeyUnavailableError, match="00000000|another scope"):
+        with pytest.raises(KeyUnavailableError, match=r"00000000|another scope"):
             one.audit_key(**asked)

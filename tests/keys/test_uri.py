@@ -38,6 +38,7 @@ def _callback():
         "file:~/k",
         "file:C:\\k",
         "file:a@b",
+        "keyring:modelpriv/ada",
     ],
 )
 def test_what_is_a_uri(uri):
@@ -60,6 +61,10 @@ def test_what_is_a_uri(uri):
         "file:can\0ary",
         "canary:NAME",
         "vault:canary",
+        "keyring:canary",
+        "keyring:canary/",
+        "keyring:user:canary@service/ada",
+        "keyring:service/ada/canary",
         "http://canary",
         "file://canary/keys",
         "file://user:canary@host/keys",
@@ -67,7 +72,7 @@ def test_what_is_a_uri(uri):
 )
 def test_what_is_no_uri(uri):
     """Anything else is refused with the schemes that there are, and not shown: it may be the secret itself."""
-    with pytest.raises(ParameterError, match="allowed are 'env:NAME' or 'file:PATH'") as raised:
+    with pytest.raises(ParameterError, match="allowed are 'env:NAME', 'keyring:SERVICE/USER' or 'file:PATH'") as raised:
         parse(uri)
     assert "canary" not in str(raised.value).lower()
 

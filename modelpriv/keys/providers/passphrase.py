@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from hmac import compare_digest
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH
+from modelpriv.keys.providers import SecretProvider
 from modelpriv.keys.text import read_fields, to_base64
 
 __all__ = ["PassphraseProvider", "as_bytes", "check", "configured_passphrase", "set_passphrase_callback"]
@@ -27,7 +28,7 @@ _VARIABLE = "MODELPRIV_PASSPHRASE"
 _callback: Callable[[str], str | bytes] | None = None
 
 
-class PassphraseProvider:
+class PassphraseProvider(SecretProvider):
     """Wraps a data key under a passphrase: Argon2id with 3 passes over 64 MiB in 4 lanes, then AES-SIV.
 
     It protects the data key as well as the passphrase is hard to guess, and makes each guess cost a quarter of a
@@ -49,14 +50,14 @@ class PassphraseProvider:
     Examples
     --------
     >>> provider = PassphraseProvider("correct horse battery staple")
-    >>> provider
-    <PassphraseProvider argon2id>
     >>> blob = provider.wrap(bytes(32), b"an example")
     >>> provider.unwrap(blob, b"an example") == bytes(32)
     True
     """
 
     __slots__ = ("_passphrase",)
+
+    type: ClassVar[str] = TYPE
 
     def __init__(self, passphrase: str | bytes) -> None:
         self._passphrase = as_bytes(passphrase)
@@ -98,15 +99,6 @@ class PassphraseProvider:
         """Say what this is."""
         return f"passphrase (Argon2id, {_PASSES} passes, {_MEMORY_KIB // 1024} MiB, {_LANES} lanes)"
 
-    def __repr__(self) -> str:
-        return f"<PassphraseProvider {TYPE}>"
-
-    def __reduce__(self) -> str:
-        raise ParameterTypeError("a PassphraseProvider is not pickled: it would carry its passphrase.")
-
-    def __getstate__(self) -> object:
-        raise ParameterTypeError("a PassphraseProvider is not pickled: it would carry its passphrase.")
-
     def _derive(self, salt: bytes, passes: int, memory_kib: int, lanes: int) -> tuple[bytes, bytes]:
         """Derive the commitment and the key that wraps."""
         kdf = Argon2id(salt=salt, length=_COMMITMENT + _KEY, iterations=passes, memory_cost=memory_kib, lanes=lanes)
@@ -139,6 +131,8 @@ def check(blob: Mapping[str, Any]) -> list[bytes]:
     SealedFileError
         It is one of these.
     """
+    if blob.get("type") != TYPE:
+        raise SealedFileError("the field 'type' is missing or damaged.")
     passes, memory_kib, lanes = (_cost(blob, name) for name in ("passes", "memory_kib", "lanes"))
     if passes > _MOST_PASSES or memory_kib > _MOST_MEMORY_KIB or lanes > _MOST_LANES:
         raise SealedFileError(

@@ -114,7 +114,7 @@ def test_it_describes_itself(provider, monkeypatch):
     """What it says of itself are its kind and its costs."""
     monkeypatch.undo()
     assert provider.describe() == "passphrase (Argon2id, 3 passes, 64 MiB, 4 lanes)"
-    assert repr(provider) == "<PassphraseProvider argon2id>"
+    assert repr(provider) == "<PassphraseProvider: passphrase (Argon2id, 3 passes, 64 MiB, 4 lanes)>"
 
 
 @pytest.mark.parametrize("serialise", [pickle.dumps, copy.copy, copy.deepcopy, lambda p: p.__getstate__()])

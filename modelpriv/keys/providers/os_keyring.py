@@ -1,0 +1,54 @@
+"""The system's keyring (Keychain, Secret Service, Credential Locker): where `keyring:SERVICE/USER` reads its text."""
+
+from typing import Any
+
+from modelpriv.errors import KeyUnavailableError
+from modelpriv.keys.providers.blobs import need
+
+__all__ = ["read"]
+
+# By name, for these pretend to keep a secret: in a file in clear, nowhere, or by failing.
+_REFUSED = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
+
+
+def read(service: str, user: str) -> str:
+    """Give the secret text that the system's keyring holds.
+
+    Raises
+    ------
+    KeyUnavailableError
+        The system has no keyring that keeps a secret, or it is locked, or nothing is there.
+    """
+    keyring, errors = need("keyring", "keyring"), need("keyring.errors", "keyring")
+    backends = _trusted(keyring.get_keyring())
+    for backend in backends:
+        try:
+            found = backend.get_password(service, user)
+        except errors.KeyringLocked:
+            why = "the system's keyring is locked: unlock it first."
+            break
+        except Exception as error:  # noqa: BLE001 - each backend raises its own, and any of them may hold the secret
+            why = f"the system's keyring cannot be asked ({type(backend).__module__}: {type(error).__name__})."
+            break
+        if isinstance(found, str):
+            return found
+    else:
+        why = (
+            "the system's keyring holds nothing under this service and user; store what Keyring.export_secret() "
+            f"gives: keyring set {service} {user}"
+        )
+    raise KeyUnavailableError(why) from None
+
+
+def _trusted(backend: Any) -> list[Any]:
+    """Give the backends that really keep a secret; a chain of several asks one after the other."""
+    chained = getattr(backend, "backends", None)
+    backends = list(chained) if type(backend).__module__ == "keyring.backends.chainer" and chained else [backend]
+    trusted = [one for one in backends if not type(one).__module__.startswith(_REFUSED)]
+    if not trusted:
+        names = " and ".join(f"{type(one).__module__}.{type(one).__qualname__}" for one in backends)
+        raise KeyUnavailableError(
+            f"{names} keeps no secret: it is in clear, nowhere, or fails. Install the system's own keyring (such as "
+            "GNOME Keyring or KWallet), or use 'file:PATH'."
+        )
+    return trusted
