@@ -13,9 +13,9 @@ import pyarrow as pa
 from modelpriv.errors import InputTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["BLOCK", "Batch", "Blocks", "Cells", "Output", "chosen", "load", "records", "store", "walk", "windows"]
+__all__ = ["BLOCK", "Batch", "Blocks", "Cells", "Order", "Output", "chosen", "records", "walk", "windows"]
 
 Bytes = npt.NDArray[np.uint8]
 Lengths = npt.NDArray[np.intp]
@@ -28,6 +28,7 @@ SPAN_ROWS = 16384
 BATCH_BYTES = 2**21
 BLOCK = 16
 _THREADED_ROWS = 4 * SPAN_ROWS
+_WHOLE = np.complex128  # a block: numpy copies 16 bytes of this type at once
 _LONGEST_SMALL = 2**31 - 1  # what 32-bit offsets reach
 
 
@@ -50,6 +51,10 @@ def walk(cells: Cells, begin: Callable[[], State], work: Callable[[State, Batch,
                 work(state, batch, stop)
 
     count = len(cells)
+    if count > SPAN_ROWS // 4:
+        # Where an untouched block of this size was freed, glibc keeps what is freed next for the next batch. Else each
+        # gives its memory back to the system, and gets it again page by page: that doubled the time of a column.
+        np.empty(8 * BATCH_BYTES, np.uint8)
     if count < _THREADED_ROWS:
         part(0, count)
         return
@@ -68,20 +73,40 @@ def records(matrix: Bytes, at: int, width: int) -> npt.NDArray[np.void]:
     return np.ndarray((len(matrix),), f"V{width}", matrix, at, matrix.strides[:1])
 
 
-def load(matrix: Bytes, at: int, blocks: int, rows: Rows) -> Blocks:
-    """Copy blocks of some rows so that those of one position lie together: shape (blocks, rows, 2)."""
-    cells = np.ascontiguousarray(records(matrix, at, blocks * BLOCK)[rows])
-    # As complex numbers, for these are 16 bytes that numpy copies at once.
-    return cells.view(np.complex128).reshape(-1, blocks).T.copy().view(np.uint64).reshape(blocks, -1, 2)
+@dataclass(frozen=True)
+class Order:
+    """Cells by their number of blocks, fewest first: those with a block at some position are the last of them."""
 
+    places: Rows  # where each stands in the matrix
+    firsts: list[int]  # for each position, the first cell with a block there; then, twice, the number of cells
+    ends: Lengths  # how many bytes of its last block belong to each cell
 
-def store(matrix: Bytes, at: int, rows: Rows, *blocks: Blocks) -> None:
-    """Write blocks one after the other into some rows, from column `at` on."""
-    cells = np.empty((len(blocks[0]), len(blocks)), np.complex128)
-    for position, block in enumerate(blocks):
-        cells[:, position] = block.view(np.complex128)[:, 0]
-    width = len(blocks) * BLOCK
-    records(matrix, at, width)[rows] = cells.view(f"V{width}")[:, 0]
+    def __len__(self) -> int:
+        return self.firsts[-1]
+
+    def steps(self) -> Iterator[tuple[int, int, int]]:
+        """Give for each position the first cell with a block there, with a next block, with one more after that."""
+        return zip(self.firsts, self.firsts[1:], self.firsts[2:], strict=False)
+
+    def load(self, matrix: Bytes, at: int) -> list[Blocks]:
+        """Copy the blocks that begin in column `at`: for each position, those of the cells that have one there."""
+        return [self.column(matrix, at + BLOCK * position, first) for position, first in enumerate(self.firsts[:-2])]
+
+    def column(self, matrix: Bytes, at: int, first: int = 0) -> Blocks:
+        """Copy one block a cell, from some cell on."""
+        column = np.empty(len(matrix), _WHOLE)
+        column[...] = _whole(matrix, at)
+        some = column if isinstance(self.places, slice) else column.take(self.places[first:])
+        return some.view(np.uint64).reshape(-1, 2)
+
+    def store(self, matrix: Bytes, at: int, cells: Sequence[Blocks]) -> None:
+        """Write blocks where `load` finds them, and zeros where a cell has none."""
+        for position, blocks in enumerate(cells):
+            column = blocks.view(_WHOLE)[:, 0]
+            if not isinstance(self.places, slice):
+                column = np.zeros(len(matrix), _WHOLE)
+                column[self.places[-len(blocks) :]] = blocks.view(_WHOLE)[:, 0]
+            _whole(matrix, at + BLOCK * position)[...] = column
 
 
 @dataclass(frozen=True)
@@ -246,3 +271,7 @@ def chosen(rows: Rows, places: Rows) -> Rows:
     if isinstance(places, slice):
         return rows
     return places + rows.start if isinstance(rows, slice) else rows[places]
+
+
+def _whole(matrix: Bytes, at: int) -> npt.NDArray[np.complex128]:
+    return np.ndarray((len(matrix),), _WHOLE, matrix, at, matrix.strides[:1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from modelpriv.kernels.ragged import Bytes, Lengths, Rows
 
+Truths = npt.NDArray[np.bool_]
+_Length = TypeVar("_Length", int, "Lengths")
+
 __all__ = ["ALTERED", "NOT_A_TOKEN", "OK", "UNKNOWN_KEY", "WRONG_MODE", "Opened", "header", "key_ids", "open_", "seal"]
 
 OK, NOT_A_TOKEN, WRONG_MODE, UNKNOWN_KEY, ALTERED = range(5)
@@ -30,6 +33,7 @@ OK, NOT_A_TOKEN, WRONG_MODE, UNKNOWN_KEY, ALTERED = range(5)
 # The high half of the byte is version 1; the low half is the mode.
 _MODES = {"deterministic": 0x11, "randomized": 0x12}
 _HEADER, _NONCE = 5, 16
+_HEADER_MASK = np.frombuffer(b"\xff" * _HEADER + bytes(3), np.uint64)
 _SHORTEST = 28  # characters of a header and a tag
 
 _ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
@@ -176,26 +180,33 @@ def open_(
     ends = None if pad is None else np.zeros(len(source), np.intp)
 
     def plain_lengths(lengths: Lengths) -> Lengths:
-        return np.maximum(lengths * 3 // 4 - (head + TAG), 0)
+        plain: Lengths = np.maximum((lengths * 3 >> 2) - (head + TAG), 0)
+        return plain
 
     output = Output(source, lambda rows: np.maximum(plain_lengths(source.lengths(rows)) - 1, 0), text=False)
 
     def work(sivs: dict[bytes, Siv], batch: Batch, stop: int) -> None:
         lengths = plain_lengths(batch.lengths)
         width = width_of(lengths)
-        raw, found = _decode(source, batch, head + TAG + width)
-        found[(found == OK) & (raw[:, 0] != _MODES[mode])] = WRONG_MODE
-        found[(found == OK) & (batch.lengths * 3 // 4 < head + TAG)] = NOT_A_TOKEN
+        raw, formed = _decode(source, batch, head + TAG + width)
+        whole = formed & (batch.lengths >= _text_length(head + TAG))
+        found = np.full(len(raw), OK, np.uint8)
+        tried = np.zeros(len(raw), np.bool_)
         plain = np.zeros((len(raw), width), np.uint8)
-        for key_id, some in _by_key(raw, found, keys):
+        for key_id, some in _by_header(raw, whole, mode, keys):
             if key_id not in sivs:
                 sivs[key_id] = Siv(keys[key_id], [header(mode, key_id), *data])
             sealed, opened = raw[some], plain[some]
-            nonces = np.ascontiguousarray(sealed[:, _HEADER:head]).view(np.uint64) if head > _HEADER else None
-            rows = chosen(batch.rows, some)
-            good = sivs[key_id].open(rows, sealed, head, lengths[some], opened, nonces=nonces)
-            plain[some] = opened
-            found[some] = np.where(good & (lengths[some] > 0), OK, ALTERED)
+            nonces = records(sealed, _HEADER, _NONCE).copy().view(np.uint64).reshape(-1, 2) if head > _HEADER else None
+            good = sivs[key_id].open(chosen(batch.rows, some), sealed, head, lengths[some], opened, nonces=nonces)
+            good &= lengths[some] > 0
+            tried[some] = True
+            if not good.all():
+                found[some] = np.where(good, OK, ALTERED)
+            if not isinstance(some, slice):
+                plain[some] = opened
+        if not tried.all():
+            found[~tried] = _explain(raw, formed, whole, mode)[~tried]
         if pad is not None and ends is not None:
             ends[batch.rows] = _unpad(plain, lengths, pad, found) - 1
         verdict[batch.rows] = found
@@ -216,8 +227,8 @@ def key_ids(tokens: pa.Array[Any]) -> pa.Array[Any]:
     ids, valid = np.zeros((len(source), _HEADER - 1), np.uint8), np.zeros(len(source), np.bool_)
 
     def work(_: None, batch: Batch, _stop: int) -> None:
-        raw, found = _decode(source, batch, _HEADER + 1)
-        valid[batch.rows] = found == OK
+        raw, formed = _decode(source, batch, _HEADER + 1)
+        valid[batch.rows] = formed & np.isin(raw[:, 0], [*_MODES.values()])
         ids[batch.rows] = raw[:, 1:_HEADER]
 
     walk(source, lambda: None, work)
@@ -230,33 +241,31 @@ def _check_mode(mode: str) -> None:
         raise ParameterError(f"mode={mode!r}: allowed are {', '.join(map(repr, _MODES))}.")
 
 
-def _text_length(lengths: Lengths) -> Lengths:
-    return (lengths * 4 + 2) // 3
+def _text_length(length: _Length) -> _Length:
+    return (length * 4 + 2) // 3
 
 
-def _decode(source: Cells, batch: Batch, width: int) -> tuple[Bytes, npt.NDArray[np.uint8]]:
-    """Decode the first `width` bytes of each token, and say which cells have the form and the first byte of one.
+def _decode(source: Cells, batch: Batch, width: int) -> tuple[Bytes, Truths]:
+    """Decode the first `width` bytes of each cell, and say which cells are texts that `seal` could have given.
 
-    Behind the end of a token its row holds other bytes.
+    In a row, behind the end of its cell, stand other bytes.
     """
     characters = -(-width // 3) * 4
     text = source.matrix(batch, characters, fill=int(_ALPHABET[0]))
-    strange = np.zeros(len(text), np.bool_)
-    joined = text.tobytes()
     # The library takes the two characters of plain base64 too, and padding at the very end.
-    if any(other in joined for other in (b"+", b"/", b"=")) or (raw := _decoded(joined)) is None:
+    joined = text.tobytes()
+    raw = None if any(other in joined for other in (b"+", b"/", b"=")) else _decoded(joined)
+    formed = (batch.lengths >= _SHORTEST) & (batch.lengths & 3 != 1)
+    if raw is None:
         text[np.arange(characters) >= batch.lengths[:, None]] = _ALPHABET[0]
         strange = (_VALUES[text] == _STRANGE).any(1)
         text[strange] = _ALPHABET[0]
-        raw = _decoded(text.tobytes())
-    matrix = np.frombuffer(raw or b"", np.uint8).reshape(len(text), -1)
+        formed &= ~strange
+        raw = _decoded(text.tobytes()) or b""
     if characters >= int(batch.lengths.max()):
-        last = np.take(text.reshape(-1), np.arange(-1, text.size - 1, characters) + batch.lengths, mode="clip")
-        strange |= (_VALUES[last] & _SPARE[batch.lengths % 4]) != 0
-    strange |= batch.lengths % 4 == 1
-    strange |= batch.lengths < _SHORTEST
-    strange |= ~np.isin(matrix[:, 0], list(_MODES.values()))
-    return matrix, np.where(strange, NOT_A_TOKEN, OK).astype(np.uint8)
+        last = text.reshape(-1).take(np.arange(-1, text.size - 1, characters) + batch.lengths, mode="clip")
+        formed &= (_VALUES.take(last) & _SPARE.take(batch.lengths & 3)) == 0
+    return np.frombuffer(raw, np.uint8).reshape(len(text), -1), formed
 
 
 def _decoded(text: bytes) -> bytes | None:
@@ -266,19 +275,23 @@ def _decoded(text: bytes) -> bytes | None:
         return None
 
 
-def _by_key(raw: Bytes, found: npt.NDArray[np.uint8], keys: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, Rows]]:
-    """Sort the rows that are tokens by the key that they name, and mark those that name none of the keys."""
-    ids = np.ascontiguousarray(raw[:, 1:_HEADER]).view(np.uint32)[:, 0]
-    tokens = found == OK
+def _by_header(raw: Bytes, whole: Truths, mode: str, keys: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, Rows]]:
+    """Sort the rows that have the mode by the key that they name."""
+    heads = records(raw, 0, 8).copy().view(np.uint64) & _HEADER_MASK
     for key_id in keys:
-        named = tokens & (ids == np.frombuffer(key_id, np.uint32))
+        named = whole & (heads == np.frombuffer(header(mode, key_id) + bytes(3), np.uint64))
         if named.all():
             yield key_id, slice(None)
-            return
-        tokens &= ~named
-        if named.any():
+        elif named.any():
             yield key_id, np.flatnonzero(named)
-    found[tokens] = UNKNOWN_KEY
+
+
+def _explain(raw: Bytes, formed: Truths, whole: Truths, mode: str) -> npt.NDArray[np.uint8]:
+    """Say of each cell what is wrong with it if no key was tried."""
+    first = raw[:, 0]
+    other = formed & np.isin(first, [number for name, number in _MODES.items() if name != mode])
+    found = np.where(other, WRONG_MODE, np.where(whole & (first == _MODES[mode]), UNKNOWN_KEY, NOT_A_TOKEN))
+    return found.astype(np.uint8)
 
 
 def _pad(plain: Bytes, lengths: Lengths) -> None:

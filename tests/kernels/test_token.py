@@ -91,6 +91,20 @@ def test_repeated_values():
     assert texts(opened(sealed(cells)).cells) == cells
 
 
+@both_modes
+def test_a_long_column_of_nulls(mode):
+    """A long column without a single value comes out as it is."""
+    cells = pa.nulls(70_000, pa.string())
+    assert sealed(cells, mode).null_count == opened(sealed(cells, mode), mode).cells.null_count == len(cells)
+
+
+def test_what_opened_is_not_shown():
+    """The repr of what a column opened to holds no cell, neither as text nor as digits."""
+    shown = repr(opened(sealed(["cAnArY"])))
+    assert "cAnArY" not in shown
+    assert b"cAnArY".hex() not in shown.lower()
+
+
 def test_equal_cells():
     """Deterministic tokens of equal cells are equal; randomized ones never are."""
     cells = ["same"] * 70_000
