@@ -68,8 +68,7 @@ class EncryptedEstimator(DelegatingEstimator):
     >>> import pickle
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.linear_model import Ridge
-    >>> from modelpriv._encrypted_estimator import EncryptedEstimator
-    >>> from modelpriv.keys import Keyring
+    >>> from modelpriv import EncryptedEstimator, Keyring
     >>> X, y = load_diabetes(return_X_y=True)
     >>> keys = Keyring.generate()
     >>> model = EncryptedEstimator(Ridge(alpha=0.1), key=keys).fit(X, y)

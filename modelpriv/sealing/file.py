@@ -100,12 +100,11 @@ def dump(
 
     Examples
     --------
+    >>> import modelpriv
     >>> from sklearn.linear_model import Ridge
-    >>> from modelpriv import sealing
-    >>> from modelpriv.keys import Keyring
-    >>> keys = Keyring.generate()
-    >>> sealing.dump(Ridge(alpha=0.5), "model.mpriv", key=keys)
-    >>> sealing.load("model.mpriv", key=keys)
+    >>> keys = modelpriv.Keyring.generate()
+    >>> modelpriv.dump(Ridge(alpha=0.5), "model.mpriv", key=keys)
+    >>> modelpriv.load("model.mpriv", key=keys)
     Ridge(alpha=0.5)
     """
     with _event("dump", file):

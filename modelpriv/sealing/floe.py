@@ -13,7 +13,9 @@ The header tag commits to the key, so one ciphertext cannot open under two keys,
 """
 
 import secrets
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -27,6 +29,7 @@ from modelpriv.errors import SealedFileError
 HEADER = 74
 OVERHEAD = 32  # of each segment: length field, nonce and tag
 SEGMENT = 2**20  # plaintext bytes of a segment that is not the last
+MANY = 8  # full segments in a row from which on it pays to open them on two threads
 ROTATION_BITS = 20  # a new GCM key every 2**20 segments
 
 _PARAMS = 10
@@ -69,8 +72,7 @@ class Message:
                 "the body of the sealed file does not begin as its envelope says: it was altered or put together"
             )
         self._message_key = self._kdf(key, b"MESSAGE_KEY:", 48)
-        self._epoch = -1
-        self._cipher = AESGCM(bytes(32))  # replaced before the first segment: no epoch is -1
+        self._current: tuple[int, AESGCM] | None = None  # an epoch and its cipher
 
     def seal(self, number: int, plaintext: memoryview, out: memoryview, *, last: bool) -> int:
         """Encrypt a segment into ``out`` and return its length there."""
@@ -92,12 +94,11 @@ class Message:
             raise altered from None
 
     def _cipher_of(self, number: int) -> AESGCM:
-        epoch = number >> ROTATION_BITS
-        if epoch != self._epoch:
+        epoch, current = number >> ROTATION_BITS, self._current
+        if current is None or current[0] != epoch:
             first = (epoch << ROTATION_BITS).to_bytes(8, "big")
-            self._cipher = AESGCM(self._kdf(self._message_key, b"DEK:" + first, 32))
-            self._epoch = epoch
-        return self._cipher
+            current = self._current = epoch, AESGCM(self._kdf(self._message_key, b"DEK:" + first, 32))
+        return current[1]
 
     def _kdf(self, key: bytes, purpose: bytes, length: int) -> bytes:
         start, associated_data = self._context
@@ -198,9 +199,13 @@ class Reader:
 
         Before that, what was read is authentic, but the message may have been cut behind it.
         """
+        segment = self._message.segment
         while len(out):
-            whole = min(self._message.segment, self._left)
-            if not len(self._ready) and len(out) >= whole:
+            whole = min(segment, self._left)
+            if not len(self._ready) and len(out) >= MANY * segment:
+                take = len(out) - len(out) % segment
+                self._open_many(out[:take])
+            elif not len(self._ready) and len(out) >= whole:
                 take = whole
                 self._open(out[:take])
             else:
@@ -213,11 +218,35 @@ class Reader:
             out = out[take:]
 
     def _open(self, out: memoryview) -> None:
-        self._left -= len(out)
         sealed = self._sealed[: len(out) + OVERHEAD]
         read_exactly(self._source, sealed)
         self._message.open_(self._number, sealed, out, last=self._number == self._last)
-        self._number += 1
+        self._advance(1, len(out))
+
+    def _open_many(self, out: memoryview) -> None:
+        """Open full segments on two threads: most of the time goes into memory that is touched for the first time."""
+        first, segment = self._number, self._message.segment
+        numbers = iter(range(len(out) // segment))
+        turn = threading.Lock()
+
+        def work(sealed: memoryview) -> None:
+            while True:
+                with turn:
+                    if (number := next(numbers, None)) is None:
+                        return
+                    read_exactly(self._source, sealed)
+                part = out[number * segment : (number + 1) * segment]
+                self._message.open_(first + number, sealed, part, last=first + number == self._last)
+
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(work, memoryview(bytearray(len(self._sealed))))
+            work(self._sealed)
+            other.result()
+        self._advance(len(out) // segment, len(out))
+
+    def _advance(self, segments: int, length: int) -> None:
+        self._number += segments
+        self._left -= length
         if not self._left and self._number == self._last:  # another writer may end with an empty segment
             self._open(self._opened[:0])
 

@@ -32,12 +32,11 @@ class Unverified:
 
     Examples
     --------
+    >>> import modelpriv
     >>> from sklearn.linear_model import Ridge
-    >>> from modelpriv import sealing
-    >>> from modelpriv.keys import Keyring
-    >>> keys = Keyring.generate()
-    >>> sealing.dump(Ridge(), "model.mpriv", key=keys, metadata={"stage": "trial"})
-    >>> sealing.inspect("model.mpriv").metadata
+    >>> keys = modelpriv.Keyring.generate()
+    >>> modelpriv.dump(Ridge(), "model.mpriv", key=keys, metadata={"stage": "trial"})
+    >>> modelpriv.inspect("model.mpriv").metadata
     {'stage': 'trial'}
     """
 
@@ -76,10 +75,10 @@ def inspect(file: File) -> Unverified:
 
     Examples
     --------
+    >>> import modelpriv
     >>> from sklearn.linear_model import Ridge
-    >>> from modelpriv import sealing
-    >>> sealing.dump(Ridge(), "model.mpriv", passphrase="correct horse battery staple")
-    >>> print(sealing.inspect("model.mpriv"))
+    >>> modelpriv.dump(Ridge(), "model.mpriv", passphrase="correct horse battery staple")
+    >>> print(modelpriv.inspect("model.mpriv"))
     unverified: what the file claims
       size: ...
       file_id: '...'

@@ -78,7 +78,7 @@ def test_known_answers_are_made(vector, monkeypatch):
         assert out == one
 
 
-@given(plaintext=st.binary(max_size=100), data=st.data())
+@given(plaintext=st.binary(max_size=(floe.MANY + 2) * SEGMENT), data=st.data())
 def test_any_pieces_make_the_same_message(plaintext, data):
     """However the plaintext is handed over, and however it is asked for, it comes back."""
     cuts = st.lists(st.integers(0, len(plaintext)), max_size=6)
@@ -127,6 +127,29 @@ def test_every_flipped_bit():
             altered[position] ^= 1 << bit
             with pytest.raises(SealedFileError):
                 read(bytes(altered))
+
+
+def test_damage_among_many_segments():
+    """Where many segments are opened side by side, damage to any of them is found, and so is a cut in any."""
+    whole = bytes(range(256))
+    header, sealed = segments(write(whole))
+    assert len(sealed) >= 2 * floe.MANY
+    assert read(header + b"".join(sealed)) == whole
+    for number, one in enumerate(sealed):
+        altered = one[:-1] + bytes([one[-1] ^ 1])
+        with pytest.raises(SealedFileError, match=f"segment {number} "):
+            read(header + b"".join([*sealed[:number], altered, *sealed[number + 1 :]]))
+        with pytest.raises(SealedFileError):
+            read(header + b"".join([*sealed[:number], one[:-1]]))
+
+
+def test_a_source_that_ends_among_many_segments():
+    """A source that ends before its announced length is found out where segments are opened side by side."""
+    message = write(bytes(256))
+    opened = floe.Message(KEY, CONTEXT, segment=SEGMENT, header=message[: floe.HEADER])
+    reader = floe.Reader(opened, len(message), io.BytesIO(message[floe.HEADER : -100]))
+    with pytest.raises(SealedFileError, match="cut"):
+        reader.readinto(memoryview(bytearray(256)))
 
 
 def test_every_cut():
