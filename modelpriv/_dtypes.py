@@ -154,11 +154,12 @@ def read_numpy(values: Any, name: object) -> Native:
         if count != 1 or unit not in _NUMPY_UNITS[dtype.kind]:
             raise _unsupported(name, dtype)
         cells = cells.astype(f"{dtype.kind}8[{_NUMPY_UNITS[dtype.kind][unit]}]")
-    elif dtype.kind == "S":
+    elif dtype.kind in _NUMPY_TEXT:
         cells = cells.astype(object)  # Arrow would cut the others at their first NUL
     elif dtype == np.float16:
         cells = cells.astype(np.float32)
-    data = _one_chunk(_convert(lambda: pa.array(cells, from_pandas=True), name, dtype))
+    type_ = _NUMPY_TEXT.get(dtype.kind)
+    data = _one_chunk(_convert(lambda: pa.array(cells, type_, from_pandas=True), name, dtype))
     if dtype.kind in "mM":
         # numpy and Arrow both let what is too large for a coarser unit, or for a date, wrap around.
         same = data.to_numpy(zero_copy_only=False).astype(dtype) == values
@@ -446,6 +447,8 @@ _CELLS: dict[type, Any] = {
     pd.Timedelta: pa.duration("ns"),
 }
 _ZONED = {dt.datetime, pd.Timestamp, dt.time}
+
+_NUMPY_TEXT: dict[str, Any] = {"S": pa.binary(), "U": pa.string()}
 
 # numpy's units and those that Arrow reads them as, exactly.
 _NUMPY_UNITS = {

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
-from modelpriv._dtypes import is_text
+from modelpriv._dtypes import is_text, read_arrow
 from modelpriv._frame import open_frame
 from modelpriv.errors import InputTypeError
 from modelpriv.kernels import token
@@ -121,14 +121,16 @@ def _in_dataset(path: Path, format_: str) -> Iterator[tuple[str, int]]:
     from pyarrow import dataset  # noqa: PLC0415 - 50 ms that only this needs
 
     found: Any = dataset.dataset(str(path), format=format_)  # type: ignore[call-overload]  # or the name of one
-    texts = [field.name for field in found.schema if is_text(_values(field.type))]
+    texts = [field.name for field in found.schema if _may_be_text(field.type)]
     for batch in found.to_batches(columns=texts):
-        for column in batch.columns:
-            yield from _in_column(column.cast(_values(column.type)))
+        for name, column in zip(texts, batch.columns, strict=True):
+            yield from _in_column(read_arrow(column, name).data)
 
 
-def _values(type_: Any) -> Any:
-    return type_.value_type if pa.types.is_dictionary(type_) else type_
+def _may_be_text(type_: Any) -> bool:
+    """Tell whether a type is text, categories of text, or text in views, as polars writes it to Arrow files."""
+    type_ = type_.value_type if pa.types.is_dictionary(type_) else type_
+    return is_text(type_) or pa.types.is_string_view(type_)
 
 
 def _pinned(thing: Any, seen: set[int]) -> Iterator[str]:

@@ -232,6 +232,7 @@ def numpy_columns():
         "text": np.array(["a", "", "üü"]),
         "text, wider than it needs to be": np.array(["a", "üü"], dtype=">U40"),
         "bytes with NUL": np.array([b"a", b"b\0c", b""], dtype="S8"),
+        "text with NUL": np.array(["a", "b\0c", "\0d"], dtype="U4"),
         "datetime64[s], big-endian": np.array([5, "NaT"], dtype=">M8[s]"),
         "objects": np.array(["a", None], dtype=object),
         "every other one": np.arange(12)[::-2],

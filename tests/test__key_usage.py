@@ -76,6 +76,13 @@ def test_large_text_in_files(keyring, released, tmp_path):
     assert key_usage(tmp_path / "t") == {keyring.primary: 5}
 
 
+@pytest.mark.parametrize("dtype", [pl.String, pl.Categorical])
+def test_files_of_polars(keyring, released, tmp_path, dtype):
+    """Polars writes text to Arrow files as views, and these count too."""
+    pl.from_pandas(released).with_columns(pl.col("email").cast(dtype)).write_ipc(tmp_path / "t.arrow")
+    assert key_usage(tmp_path / "t.arrow") == {keyring.primary: 5}
+
+
 def test_keyrings(keyring, tmp_path):
     """A keyring, its scope and its file count each key once; the file needs no passphrase for it."""
     newer = keyring.rotate()
