@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -123,7 +123,7 @@ class Batch:
 class Cells:
     """A column of variable-length cells, without a copy: its bytes, offsets, and which cells are not null."""
 
-    data: Bytes
+    data: Bytes = field(repr=False)
     offsets: npt.NDArray[Any]
     valid: npt.NDArray[np.bool_] | None
 
@@ -137,9 +137,12 @@ class Cells:
         offsets: Any
         data: Any
         _, offsets, data = array.buffers()
+        width = np.int32 if small else np.int64
+        if offsets is None:  # an array of nulls need not have them
+            return cls(np.zeros(0, np.uint8), np.zeros(len(array) + 1, width), np.zeros(len(array), np.bool_))
         return cls(
             np.frombuffer(data or b"", np.uint8),
-            np.frombuffer(offsets or bytes(8), np.int32 if small else np.int64)[array.offset :][: len(array) + 1],
+            np.frombuffer(offsets, width)[array.offset :][: len(array) + 1],
             array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None,
         )
 

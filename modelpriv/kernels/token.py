@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -64,7 +64,7 @@ class Opened:
 
     verdict: npt.NDArray[np.uint8]
     tags: npt.NDArray[np.uint8]
-    cells: pa.Array[Any]
+    cells: pa.Array[Any] = field(repr=False)
 
 
 def header(mode: str, key_id: bytes) -> bytes:
@@ -324,6 +324,8 @@ def _shortened(cells: pa.Array[Any], lengths: Lengths) -> pa.Array[Any]:
 
 def _repeats(cells: pa.Array[Any]) -> bool:
     """Guess from a sample whether so few values make up a column that it pays to look for them."""
+    if cells.null_count == len(cells):
+        return False
     step = max(_SAMPLED, len(cells) // _SAMPLE.stop)
     rows = np.arange(0, len(cells), step)
     sampled: Any = pa.array(rows)

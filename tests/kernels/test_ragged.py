@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpriv.kernels import ragged
-from modelpriv.kernels.ragged import Cells, Output, load, store, walk
+from modelpriv.kernels.ragged import Cells, Order, Output, walk
 
 TYPES = [pa.binary(), pa.large_binary()]
 
@@ -73,25 +73,34 @@ def test_batches_hold_every_cell_once(length):
         assert len(batch.lengths) * int(batch.lengths.max()) <= max(ragged.BATCH_BYTES, length)
 
 
-@pytest.mark.parametrize("blocks", [1, 2, 5])
-@pytest.mark.parametrize("rows", [slice(None), np.array([0, 3, 4])], ids=["all", "some"])
-def test_blocks_lie_together(blocks, rows):
-    """Blocks are loaded by position and stored where they were."""
-    matrix = np.random.default_rng(0).integers(0, 256, (6, 3 + 16 * blocks + 4), np.uint8)
-    cells = load(matrix, 3, blocks, rows)
-    chosen = matrix[rows, 3 : 3 + 16 * blocks]
-    for position in range(blocks):
-        assert np.array_equal(cells[position].view(np.uint8), chosen[:, 16 * position : 16 * (position + 1)])
-    other = np.zeros_like(matrix)
-    store(other, 3, rows, *cells)
-    assert np.array_equal(other[rows, 3 : 3 + 16 * blocks], chosen)
-    assert int(np.count_nonzero(other.any(1))) == len(chosen)
+@pytest.mark.parametrize(
+    ("places", "firsts"),
+    [(slice(None), [0, 0, 4, 4]), (np.array([3, 0, 1, 2]), [0, 2, 4, 4]), (np.array([2, 0]), [0, 1, 2, 2])],
+    ids=["all alike", "sorted", "some"],
+)
+def test_blocks_lie_together(places, firsts):
+    """Blocks are loaded by position, from the cells that have one there, and stored where they were."""
+    matrix = np.random.default_rng(0).integers(0, 256, (4, 3 + 16 * 2 + 4), np.uint8)
+    order = Order(places, firsts, np.zeros(firsts[-1], np.intp))
+    cells = order.load(matrix, 3)
+    assert [len(blocks) for blocks in cells] == [firsts[-1] - first for first in firsts[:-2]]
+    stored = np.full_like(matrix, 0xEE)
+    order.store(stored, 3, cells)
+    for position, first in enumerate(firsts[:-2]):
+        columns = slice(3 + 16 * position, 19 + 16 * position)
+        rows = np.arange(4)[places][first:]
+        assert np.array_equal(cells[position].view(np.uint8), matrix[rows, columns])
+        assert np.array_equal(stored[rows, columns], matrix[rows, columns])
+        assert not stored[np.setdiff1d(np.arange(4), rows), columns].any()
+    assert (stored[:, :3] == 0xEE).all()
+    assert (stored[:, 35:] == 0xEE).all()
 
 
 def test_loading_copies():
     """What is loaded is a copy, also where the matrix happens to have its form."""
-    matrix = np.zeros((1, 32), np.uint8)
-    load(matrix, 0, 2, slice(None))[...] = 1
+    matrix = np.zeros((1, 16), np.uint8)
+    for blocks in Order(slice(None), [0, 1, 1], np.zeros(1, np.intp)).load(matrix, 0):
+        blocks[...] = 1
     assert not matrix.any()
 
 
