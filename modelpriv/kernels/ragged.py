@@ -111,7 +111,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of a column, ascending, whose cells make a matrix of modest size; long cells are copied one by one."""
+    """Rows of a column, ascending, whose cells make a matrix of modest size; long ones are within a factor of two."""
 
     rows: Rows  # in the column
     places: Rows  # among the rows that were asked for
@@ -190,11 +190,6 @@ class Cells:
         each row, whatever its cell's length. That takes 5 ns; records of the exact length, after a sort, took 16.
         """
         starts = self.offsets[:-1][batch.rows]
-        if batch.long:
-            matrix = np.full((len(starts), width), fill, np.uint8)
-            for row, start, length in zip(matrix, starts.tolist(), batch.lengths.tolist(), strict=True):
-                row[lead : lead + length] = self.data[start : start + min(length, width - lead)]
-            return matrix
         starts = starts - lead
         low, high = int(starts.min()), int(starts.max()) + width
         data = self.data[max(low, 0) : high]
@@ -238,18 +233,17 @@ class Output:
         )
 
     def scatter(self, batch: Batch, matrix: Bytes, at: int, stop: int) -> None:
-        """Write the cells that begin in column `at` of a matrix to their rows; of a range of rows that ends at `stop`.
+        """Write the cells that begin in column `at` of a matrix to their rows, of a range of rows that ends at `stop`.
 
-        Whole records are written, in ascending order, so that the next cell covers what a record has too much; after a
-        batch of usual cells, the long ones of its span must be written. That takes 6 ns a row; records of the exact
-        length, after a sort by length, take 16.
+        Of cells of usual length whole records are written, in ascending order, so that the next cell covers what a
+        record has too much: 6 ns a row, where records of the exact length, after a sort, took 16. Long cells are
+        written exactly, and so after the others of their span.
         """
-        starts, width = self.offsets[:-1][batch.rows], matrix.shape[1] - at
+        starts = self.offsets[:-1][batch.rows].astype(np.intp)
         if batch.long:
-            ends = self.offsets[1:][batch.rows].tolist()
-            for row, begin, end in zip(matrix, starts.tolist(), ends, strict=True):
-                self._data[begin:end] = row[at : at + end - begin]
+            self._scatter_exactly(starts, self.offsets[1:][batch.rows].astype(np.intp) - starts, matrix, at)
             return
+        width = matrix.shape[1] - at
         low, high, limit = int(starts[0]), int(starts[-1]) + width, int(self.offsets[stop])
         if high <= limit:
             windows(self._data[low:high], width)[starts - low] = records(matrix, at, width)
@@ -257,6 +251,20 @@ class Output:
             room = np.empty(high - low, np.uint8)
             windows(room, width)[starts - low] = records(matrix, at, width)
             self._data[low:limit] = room[: limit - low]
+
+    def _scatter_exactly(self, starts: Lengths, lengths: Lengths, matrix: Bytes, at: int) -> None:
+        """Write records as long as the shortest cell, as many as the longest needs, of which the last may overlap."""
+        width = int(lengths.min())
+        if not width:  # nothing to write, or cells whose padding came off
+            some = np.flatnonzero(lengths)
+            if len(some):
+                self._scatter_exactly(starts[some], lengths[some], matrix[some], at)
+            return
+        begins = np.arange(at, matrix.size, matrix.shape[1])
+        source, target = windows(matrix.reshape(-1), width), windows(self._data, width)
+        for step in range(0, int(lengths.max()), width):
+            places = np.minimum(step, lengths - width)
+            target[starts + places] = source[begins + places]
 
     def finish(self, good: npt.NDArray[np.bool_] | None = None) -> pa.Array[Any]:
         """Give the column; null are also the cells that are not good."""
