@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from modelpriv._dtypes import is_text, read_arrow, read_numpy
-from modelpriv._frame import open_frame
+from modelpriv._dtypes import is_text
+from modelpriv._frame import read_cells
 from modelpriv.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def to_pool(values: Any, *, origin: str) -> pa.Array[Any]:
     if len(values) == 0:
         raise ParameterError(f"{origin} gives no values. A pool needs at least one.")
     try:
-        pool = _read(values, origin)
+        pool = read_cells(values, origin)
     except InputError:
         kinds = ", ".join(sorted({type(value).__name__ for value in values}))
         raise ParameterError(
@@ -102,18 +102,6 @@ def to_pool(values: Any, *, origin: str) -> pa.Array[Any]:
     # A copy: Arrow may have taken the user's own memory, and who changes the list later must not change the fakes.
     own: pa.Array[Any] = pool.take(pa.array(np.arange(len(pool))))
     return own.cast(pa.large_string()) if is_text(own.type) else own
-
-
-def _read(values: Any, origin: str) -> Any:
-    if isinstance(values, (list, tuple)):
-        cells = np.empty(len(values), object)
-        cells[:] = values
-        return read_numpy(cells, origin).data
-    if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        return read_arrow(values, origin).data
-    if hasattr(values, "to_frame"):  # pandas and polars
-        return open_frame(values.to_frame()).column(0).data
-    return read_numpy(np.asarray(values), origin).data
 
 
 # --- the pools of this process ---------------------------------------------------------------------------------------

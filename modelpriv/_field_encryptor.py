@@ -12,11 +12,11 @@ from modelpriv._data_keys import new_data_key, open_data_keys, read_recipients
 from modelpriv._dtypes import DType, default_dtype
 from modelpriv._field_parameters import check_field_parameters
 from modelpriv._formats import Format, letters_of
-from modelpriv._frame import Built, Column, Frame, as_names, open_frame
+from modelpriv._frame import Built, Column, Frame, as_names, open_frame, read_cells
 from modelpriv._keyed import KeyedCall, KeyedColumnTransformer, context_of
 from modelpriv._tags import check_same_type
 from modelpriv._tokens import Tokens, bound_to
-from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError
+from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
 from modelpriv.keys import AnyKeyring, Identity, resolve
 
 if TYPE_CHECKING:
@@ -261,8 +261,8 @@ class FieldEncryptor(KeyedColumnTransformer):
 
         Raises
         ------
-        ParameterError
-            The tokens are randomized or bound, so that equal values have different ones.
+        ParameterError, ParameterTypeError
+            The tokens are randomized or bound, so that equal values have different ones; or `values` is a single one.
 
         Examples
         --------
@@ -278,19 +278,21 @@ class FieldEncryptor(KeyedColumnTransformer):
             raise ParameterError(
                 "tokens_for needs mode='deterministic' and no bind=: otherwise a value has another token in every row."
             )
-        cells = values.to_list() if hasattr(values, "to_list") else getattr(values, "tolist", lambda: list(values))()
-        wanted = open_frame([[cell] for cell in cells]).column(0) if cells else None
-        if wanted is None:
+        if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):  # each letter would count as a value
+            raise ParameterTypeError(f"values must be a list or a column, got {type(values).__name__}. Write [value].")
+        if len(values) == 0:
             return []
+        cells = read_cells(values, column)
         state = next((s for s in getattr(self, "_states", {}).values() if s.name == column), None)
         if hasattr(self, "_states") and state is None:
             raise ParameterError(f"column names {column!r}, which {type(self).__name__} was not fitted to encrypt.")
-        if state is not None and logical_type(wanted.data.type) != state.logical:
-            found = logical_type(wanted.data.type)
+        found = logical_type(cells.type)
+        if state is not None and found != state.logical:
             raise InputError(f"Column {column!r} holds {state.logical}, so no value of type {found} is in it.")
         keys = self._keyring()
-        call = KeyedCall(open_frame([cells]), {}, keys, keys.primary, self.context)
+        call = KeyedCall(open_frame([[column]]), {}, keys, keys.primary, self.context)
         cipher = self._cipher(state.context if state else context_of(column, self.context), call)
+        wanted = Column(column, cells, DType("values", cells.type, cells.type))
         return [text for key_id in keys.key_ids for text in cipher.seal(wanted, b"", key_id=key_id).to_pylist()]
 
     def __sklearn_tags__(self) -> Any:

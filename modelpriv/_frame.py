@@ -21,7 +21,7 @@ from modelpriv.errors import InputError, InputTypeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Built", "Column", "Frame", "as_names", "open_frame"]
+__all__ = ["Built", "Column", "Frame", "as_names", "open_frame", "read_cells"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +237,19 @@ def as_names(columns: Any) -> list[Any] | None:
         columns, (str, bytes)
     )
     return list(columns) if listed else None
+
+
+def read_cells(values: Any, name: object) -> Any:
+    """Read the cells of a single column: a list, an array, or a column of any kind of table."""
+    if isinstance(values, (list, tuple)):
+        cells = np.empty(len(values), object)
+        cells[:] = values
+        return read_numpy(cells, name).data
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return read_arrow(values, name).data
+    if hasattr(values, "to_frame"):  # pandas and polars
+        return open_frame(values.to_frame()).column(0).data
+    return read_numpy(np.asarray(values), name).data
 
 
 def _open_array(X: Any) -> Frame:

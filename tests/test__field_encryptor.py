@@ -483,6 +483,25 @@ def test_tokens_for_finds_values_across_a_rotation(people):
     assert step.tokens_for([], column="email") == []
 
 
+@pytest.mark.parametrize("unit", ["s", "ns"])
+@pytest.mark.parametrize("kind", [pd.Series, pd.Index, pl.Series, pa.array, list])
+def test_tokens_for_takes_a_column_of_any_kind(kind, unit):
+    """What is searched for may be a column itself, of times in a time zone too."""
+    when = pd.Series(pd.to_datetime(["2026-01-05 08:00", "2026-01-06 09:30"]).as_unit(unit))
+    if kind is not list:  # objects with a time zone are refused, here as in a table
+        when = when.dt.tz_localize("Europe/Rome")
+    step = FieldEncryptor("deterministic", key=KEYS)
+    tokens = step.fit_transform(pd.DataFrame({"when": when}))
+    assert step.tokens_for(kind(when[:1]), column="when") == tokens["when"][:1].tolist()
+
+
+def test_tokens_for_reads_an_array_as_a_table_does():
+    """An array of instants is no array of numbers, also where nothing was fitted."""
+    when = np.array(["2026-01-05"], "M8[ns]")
+    tokens = FieldEncryptor("deterministic", key=KEYS).fit_transform(pd.DataFrame({"when": when}))
+    assert FieldEncryptor("deterministic", key=KEYS).tokens_for(when, column="when") == tokens["when"].tolist()
+
+
 @pytest.mark.parametrize(
     ("parameters", "values", "error", "words"),
     [
@@ -490,6 +509,9 @@ def test_tokens_for_finds_values_across_a_rotation(people):
         ({"bind": ["id"]}, ["x"], ParameterError, "no bind="),
         ({}, [5], InputError, "holds text, so no value of type int"),
         ({"columns": ["age"]}, [5], ParameterError, "'email'"),
+        ({}, "ada@example.org", ParameterTypeError, "got str"),
+        ({}, b"ada", ParameterTypeError, "got bytes"),
+        ({}, 5, ParameterTypeError, "got int"),
     ],
     ids=str,
 )
