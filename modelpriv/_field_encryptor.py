@@ -186,6 +186,8 @@ class FieldEncryptor(KeyedColumnTransformer):
     def needs_rewrap(self, X: Any) -> bool:
         """Tell whether a table of tokens holds any that were made under an older key than the keyring's primary.
 
+        Cells in a format name no key: with ``mode="format-preserving"`` the answer is about the fitted object alone.
+
         Parameters
         ----------
         X : table
@@ -207,7 +209,9 @@ class FieldEncryptor(KeyedColumnTransformer):
     def rewrap(self, X: Any) -> Any:
         """Move a table of tokens to the keyring's primary key; the cells leave the call as tokens only.
 
-        A fitted object moves with it: later calls of `transform` protect under the primary key.
+        A fitted object moves with it: later calls of `transform` protect under the primary key. With
+        ``mode="format-preserving"`` it can then not tell that another table is still under the older key: rewrap each
+        table with its own copy of the fitted object.
 
         Parameters
         ----------
@@ -223,6 +227,8 @@ class FieldEncryptor(KeyedColumnTransformer):
         ------
         DecryptionError
             Cells do not open. Nothing is moved then, whatever `on_error` says.
+        ParameterError
+            The key cannot be told: cells in a format, and no object that is pinned to an older key.
         """
         self._check()
         if self.recipients is not None:
@@ -232,6 +238,12 @@ class FieldEncryptor(KeyedColumnTransformer):
         frame = open_frame(X)
         states = self._states_to_open(frame)
         call = self._begin(frame, self._read_references(frame), fitting=True)
+        if self.mode == "format-preserving" and self.key_id_ == call.key_id:
+            # A table of an older key would come back as it is, as if it had been moved.
+            raise ParameterError(
+                "mode='format-preserving' names no key in its cells, and this object is at the primary key already. "
+                "Rewrap each table with its own copy (copy.copy) of the object that was fitted under the older key."
+            )
         built = {}
         for position, state in states.items():
             column = frame.column(position)

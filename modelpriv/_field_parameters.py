@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from modelpriv._base import check_choice
@@ -18,7 +19,8 @@ def check_field_parameters(step: Any) -> None:
     """Refuse what has no meaning, by name, with what came and what is allowed."""
     check_choice("mode", step.mode, ("randomized", "deterministic", "format-preserving"))
     check_choice("on_error", step.on_error, ("raise", "null"))
-    if step.bind is not None and as_names(step.bind) is None:  # a series would show its cells
+    # A series would show its cells, and the order in which a set gives its names changes from process to process.
+    if step.bind is not None and (as_names(step.bind) is None or isinstance(step.bind, AbstractSet)):
         raise ParameterTypeError(f"bind must be a list of column names, got {type(step.bind).__name__}.")
     if step.mode == "format-preserving":
         _check_format(step)
@@ -48,6 +50,8 @@ def _check_format(step: Any) -> None:
     letters = letters_of(step.alphabet)
     if not isinstance(step.keep, str):
         raise ParameterTypeError(f"keep must be a text of characters, got {type(step.keep).__name__}.")
+    if "\0" in step.keep:
+        raise ParameterError("keep must hold no NUL.")
     if set(step.keep) & set(letters):
         raise ParameterError("keep and alphabet have characters in common. Each either stays or is encrypted.")
     _check_count("keep_first", step.keep_first, least=0)

@@ -138,9 +138,16 @@ def letters_of(alphabet: object) -> str:
     names = ", ".join(map(repr, ALPHABETS))
     if not isinstance(letters, str) or len(letters) < 2:  # noqa: PLR2004 - a radix is at least 2
         raise ParameterError(f"alphabet must be one of {names}, or a text of at least two letters.")
-    if len(set(letters)) < len(letters) or len(letters) > 2**16 or "\0" in letters:
-        raise ParameterError(f"alphabet must be one of {names}, or a text of up to 65536 different letters, none NUL.")
+    if len(set(letters)) < len(letters) or len(letters) > 2**16 or any(map(_is_no_letter, letters)):
+        raise ParameterError(
+            f"alphabet must be one of {names}, or a text of up to 65536 different letters, none NUL or a surrogate."
+        )
     return letters
+
+
+def _is_no_letter(letter: str) -> bool:
+    """Tell whether no cell could hold a letter: arrays of text drop a NUL at the end, and UTF-8 has no surrogates."""
+    return letter == "\0" or "\ud800" <= letter <= "\udfff"
 
 
 def _ascii_or_not(cells: Any, alphabet: str) -> _Ascii | _Unicode:

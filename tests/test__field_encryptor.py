@@ -347,6 +347,8 @@ def test_too_large_a_value_is_not_cut():
         ({"columns": ["emial"]}, ParameterError, "'emial'"),
         ({"columns": ["email", 1]}, ParameterError, "twice"),
         ({"bind": "id"}, ParameterTypeError, "bind must be a list"),
+        ({"bind": {"id"}}, ParameterTypeError, "got set"),
+        ({"bind": iter(["id"])}, ParameterTypeError, "got list_iterator"),
         ({"bind": ["id"]}, ParameterError, "columns=None declares every column"),
         ({"bind": ["id"], "columns": ["id"]}, ParameterError, "'id' is protected and referred to"),
         ({"bind": ["no"], "columns": ["id"]}, ParameterError, "'no'"),
@@ -615,7 +617,7 @@ def test_contract_with_recipients():
 
 @pytest.mark.parametrize("dtype", ["float32", "int16", "datetime64[ms]", "<U5", "bool"])
 def test_an_array_that_was_encrypted_in_part_comes_back_in_its_dtype(dtype):
-    """An array of which some columns were encrypted is one of objects or text, and takes its own dtype again when opened."""
+    """An array that was encrypted in part becomes one of objects or text, and takes its own dtype again when opened."""
     table = np.array([[1, 0], [0, 1]]).astype(dtype)
     step = FieldEncryptor(key=KEYS, columns=[1], context="t.b")
     tokens = step.fit_transform(table)

@@ -1,5 +1,7 @@
 """FieldEncryptor's format-preserving mode: what keeps its form, what is refused, and what it cannot notice."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,6 +155,18 @@ def test_rewrap_needs_the_fitted_object(payments):
         preserving(key=newer).rewrap(released)
 
 
+def test_rewrap_moves_each_table_once(payments):
+    """A second table is not taken for one that was moved: it is refused, and a copy of the object moves it."""
+    step = preserving().fit(payments)
+    first, second = step.transform(payments), step.transform(payments[::-1])
+    step.set_params(key=KEYS.rotate())
+    other = copy.copy(step)
+    step.rewrap(first)
+    with pytest.raises(ParameterError, match="at the primary key already"):
+        step.rewrap(second)
+    pd.testing.assert_frame_equal(step.inverse_transform(other.rewrap(second)), payments[::-1])
+
+
 def test_values_are_found(payments):
     """A value is found under every key of the ring."""
     step = preserving()
@@ -197,7 +211,10 @@ def test_numbers_are_refused():
         ({"alphabet": "x"}, ParameterError, "at least two letters"),
         ({"alphabet": "aab"}, ParameterError, "different letters"),
         ({"alphabet": 10}, ParameterError, "alphabet must be one of"),
+        ({"alphabet": "0123456789\0"}, ParameterError, "none NUL"),
+        ({"alphabet": "0123456789\ud800"}, ParameterError, "surrogate"),
         ({"keep": "-1"}, ParameterError, "in common"),
+        ({"keep": "-\0"}, ParameterError, "no NUL"),
         ({"keep": None}, ParameterTypeError, "keep must be a text"),
         ({"keep_first": -1}, ParameterError, "keep_first must be at least 0"),
         ({"keep_last": 1.0}, ParameterTypeError, "keep_last must be a whole number, got float"),
