@@ -14,6 +14,7 @@ from modelpriv._cells import NULL, decode, enc_rows, encode, plain_bytes
 from modelpriv._dtypes import is_text
 from modelpriv.errors import DecryptionError
 from modelpriv.kernels import token
+from modelpriv.keys import ScopedKeyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,7 +92,7 @@ class Tokens:
     def _describe(self, column: Column, verdict: Any) -> str:
         """Say how many cells do not open, why, and in which rows; never a cell."""
         other = "deterministic" if self.mode == "randomized" else "randomized"
-        held = ", ".join(self.keys.key_ids)
+        held = ", ".join(self.keys.key_ids) + ("; ask for a new grant" if isinstance(self.keys, ScopedKeyring) else "")
         kinds = {
             token.NOT_A_TOKEN: "not a token, or cut",
             token.WRONG_MODE: f"not a token of mode {self.mode!r} (try mode={other!r})",

@@ -1,6 +1,7 @@
 """Keys: keyrings and identities, where they are kept, and how a pickle refers to them."""
 
 from modelpriv.keys import workers
+from modelpriv.keys.grant import Grant
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import AnyKeyring, Keyring
 from modelpriv.keys.providers import KeyProvider, set_providers
@@ -9,9 +10,11 @@ from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference, resolve, resolve_whole
 from modelpriv.keys.registry import opening
 from modelpriv.keys.scoped import Scope, ScopedKeyring
+from modelpriv.keys.signing import Signer, SigningKey
 
 __all__ = [
     "AnyKeyring",
+    "Grant",
     "Identity",
     "KeyProvider",
     "KeyReference",
@@ -19,6 +22,8 @@ __all__ = [
     "Recipient",
     "Scope",
     "ScopedKeyring",
+    "Signer",
+    "SigningKey",
     "opening",
     "resolve",
     "resolve_whole",

@@ -3,15 +3,19 @@
 import os
 import secrets
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, final
 
 from modelpriv import _events
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
-from modelpriv.keys import container, derivation, registry, scoped, usage
+from modelpriv.keys import container, derivation, grant, registry, scoped, usage
+from modelpriv.keys.grant import Grant
 from modelpriv.keys.opaque import Opaque, fill
 from modelpriv.keys.providers import KeyProvider
+from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.scoped import Scope, ScopedKeyring
+from modelpriv.keys.signing import SigningKey
 from modelpriv.keys.text import from_line, to_line
 from modelpriv.keys.uri import parse
 
@@ -246,6 +250,47 @@ class Keyring(Opaque):
         scope = scoped.new_scope(contexts)
         with self._event("scoped", contexts=list(scope.contexts), scope=scope.id):
             return narrow(self, scope)
+
+    def grant(
+        self,
+        contexts: Iterable[str],
+        *,
+        recipient: Recipient | str,
+        sign_with: SigningKey,
+        uses: Iterable[str] | None = None,
+        expires: datetime | None = None,
+    ) -> Grant:
+        """Give one person the keys of some contexts: sealed to them, and signed.
+
+        Parameters
+        ----------
+        contexts : iterable of str
+            The contexts, as a rule the columns' names.
+        recipient : Recipient or str
+            Whom it is for.
+        sign_with : SigningKey
+            Who vouches for it; the recipient must trust its signer.
+        uses : iterable of str, optional
+            What the keys are for: ``"siv-deterministic"``, ``"siv-randomized"``, ``"ff1"``, ``"pseudonym"``,
+            ``"replace"``, ``"projection"``; by default all. This library holds to it, and not mathematics.
+        expires : datetime, optional
+            Until when, with a time zone; by default for ever. This library holds to it, by the holder's clock.
+
+        Returns
+        -------
+        grant : Grant
+            Save it, and send it; only the recipient opens it.
+
+        Raises
+        ------
+        ParameterError, ParameterTypeError
+            A parameter is not allowed.
+        """
+        scope = scoped.new_scope(contexts, uses=uses, expires=expires)
+        with self._event("grant", grant=scope.id, contexts=list(scope.contexts)):
+            made = grant.make(narrow(self, scope), recipient, sign_with)
+            _events.note(recipient=made.recipient_id)
+            return made
 
     @property
     def primary(self) -> str:

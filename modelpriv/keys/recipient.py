@@ -1,6 +1,7 @@
 """Recipients: the public key that others seal to, as one line of text."""
 
 import os
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
@@ -115,8 +116,8 @@ def write_line(what: str, kind: str, data: bytes) -> str:
     return to_line(_prefix(what, kind), data)
 
 
-def read_line(what: str, text: str) -> tuple[str, bytes]:
-    """Read such a line: its kind and the key.
+def read_line(what: str, text: str, *, kinds: Iterable[str] = kem.KINDS) -> tuple[str, bytes]:
+    """Read such a line: its kind, which must be one of ``kinds``, and the key.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def read_line(what: str, text: str) -> tuple[str, bytes]:
     """
     if not isinstance(text, str):
         raise ParameterTypeError(f"the line of text must be a str, got {type(text).__name__}.")
-    for kind in kem.KINDS:
+    for kind in kinds:
         if text.lstrip().startswith(_prefix(what, kind).removesuffix(f"{_VERSION}_")):
             return kind, from_line(_prefix(what, kind), text, name="the line of text")
     raise ParameterError(f"the line of text must start with 'modelpriv_{what}_' and a kind of key; this one does not.")

@@ -1,5 +1,6 @@
 """A scoped keyring: the keys of some contexts, and no way from them to any other."""
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from modelpriv.keys.opaque import Opaque, fill
 __all__ = ["Scope", "ScopedKeyring", "build", "new_scope"]
 
 _ID_LENGTH = 8
+ID = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class ScopedKeyring(Opaque):
     It protects the other contexts: their keys are not in it, and cannot be computed from those that are. Like a
     `Keyring` it is not in its repr, errors or pickles, which hold key ids and the scope. It leaks the names of its
     contexts and the ids of the ring's keys. It does not tell reading from writing, does not seal or open models, and
-    can be neither saved nor rotated: hand it on with `Keyring.grant`.
+    can be neither saved nor rotated: a grant hands it on.
 
     Examples
     --------

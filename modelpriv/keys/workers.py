@@ -18,6 +18,7 @@ from modelpriv.keys.keyring import Keyring, build, read_secret, write_secret
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference
 from modelpriv.keys.scoped import Scope, ScopedKeyring
+from modelpriv.keys.signing import SigningKey
 
 __all__ = ["dumps", "loads", "register", "register_keys"]
 
@@ -54,10 +55,11 @@ def loads(data: bytes) -> Any:
 
 
 def register_keys() -> None:
-    """Register keyrings, references that have one, and identities."""
+    """Register keyrings, references that have one, identities and signing keys."""
     register(Keyring, _reduce_keyring)
     register(ScopedKeyring, _reduce_scoped)
     register(Identity, _reduce_identity)
+    register(SigningKey, lambda key: (SigningKey.from_secret, (key.export_secret(),)))
     register(KeyReference, _reduce_reference)
 
 
