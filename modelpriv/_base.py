@@ -137,9 +137,11 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
             positions = self._find_columns(frame)
         else:
             check_is_fitted(self, "n_features_in_")
+            self._check()
             frame = open_frame(X)
             self._check_names(frame, reset=False)
             positions = list(self._states)
+            self._check_declared(frame, positions)
         columns = self._read(frame, positions)
         return self._protect(columns, self._begin(frame, self._read_references(frame), fitting=False))
 
@@ -206,6 +208,12 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
             raise InputError(
                 f"The columns must be those that {type(self).__name__} was fitted on, in that order: {self._names!r}."
             )
+
+    def _check_declared(self, frame: Frame, fitted: list[int]) -> None:
+        """Refuse `columns` that were set since `fit`: a column that was declared there would leave in clear."""
+        comparable = not callable(self.columns) and frame.named == (self._names is not None)
+        if comparable and self._find_columns(frame) != fitted:
+            raise ParameterError("columns was changed since fit. Fit again, so that what it declares is protected.")
 
     def _find_columns(self, frame: Frame) -> list[int]:
         """Return the positions of the declared columns."""

@@ -329,6 +329,21 @@ def test_stateless_needs_no_fit(container):
 # --- scikit-learn around it ---
 
 
+def test_columns_declared_since_fit_do_not_leave_in_clear(table):
+    """A column that is declared after `fit` is not passed through: the call asks for another fit."""
+    step = Stars(["name"]).fit(table).set_params(columns=["name", "town"])
+    with pytest.raises(ParameterError, match="columns was changed since fit"):
+        step.transform(table)
+    assert starred(step.fit(table).transform(table)) == ["name", "town"]
+    assert starred(step.set_params(columns=["town", 1]).transform(table)) == ["name", "town"]
+
+
+def test_parameters_set_since_fit_are_checked(table):
+    """A parameter that makes no sense is refused in `transform` too."""
+    with pytest.raises(ParameterError, match="null must be one of"):
+        Stars(["name"]).fit(table).set_params(null="hide").transform(table)
+
+
 @pytest.mark.parametrize("wanted", ["pandas", "polars"])
 def test_set_output_gives_what_is_wanted(wanted, container):
     """`set_output` gives frames with the names and cells of the table, from `transform` and `fit_transform`."""
