@@ -16,7 +16,7 @@ from sklearn.base import clone
 from modelpriv import sealing
 from modelpriv._delegation import DelegatingEstimator
 from modelpriv.errors import KeyUnavailableError, LockedError, ParameterError, SealedFileError
-from modelpriv.keys import KeyReference, resolve, workers
+from modelpriv.keys import KeyReference, resolve_whole, workers
 from modelpriv.sealing.file import Contents
 from modelpriv.sealing.layout import check_metadata
 
@@ -119,7 +119,7 @@ class EncryptedEstimator(DelegatingEstimator):
         """
         if self._sealed is None:
             return self
-        content = sealing.loads(self._sealed, key=resolve(self.key if key is None else key))
+        content = sealing.loads(self._sealed, key=resolve_whole(self.key if key is None else key))
         if not isinstance(content, EncryptedEstimator):
             raise SealedFileError("what was sealed is not an EncryptedEstimator: it was put together.")
         state = content.__dict__
@@ -198,7 +198,7 @@ class EncryptedEstimator(DelegatingEstimator):
         return getattr(self, name)
 
     def _check_parameters(self) -> None:
-        resolve(self.key)
+        resolve_whole(self.key)
         check_metadata(self.metadata)
 
     # --- written, copied, shown ---
@@ -206,7 +206,7 @@ class EncryptedEstimator(DelegatingEstimator):
     def __getstate__(self) -> dict[str, Any]:
         # Here and not in __reduce__, because skops and copyreg ask for the state and nothing else.
         if self._sealed is None:
-            return {"sealed": sealing.dumps(self), "key": resolve(self.key).__getstate__(), "cloned": False}
+            return {"sealed": sealing.dumps(self), "key": resolve_whole(self.key).__getstate__(), "cloned": False}
         key = self.__dict__["key"]
         reference = key.__reduce__()[1] if isinstance(key, KeyReference) else None
         return {"sealed": self._sealed, "key": reference, "cloned": self._cloned}
@@ -258,7 +258,7 @@ class EncryptedEstimator(DelegatingEstimator):
         if not self._is_open():
             return sha256(self._sealed or b"").digest()
         state = {name: value for name, value in vars(self).items() if name != "key"}
-        key = resolve(self.key).working_key("pseudonym", context="modelpriv EncryptedEstimator content", length=32)
+        key = resolve_whole(self.key).working_key("pseudonym", context="modelpriv EncryptedEstimator content", length=32)
         return hmac.digest(key, joblib.hash(state, "sha1").encode(), "sha256")
 
 

@@ -2,5 +2,6 @@
 
 from modelpriv.sealing.file import dump, dumps, load, loads
 from modelpriv.sealing.inspection import Unverified, inspect
+from modelpriv.sealing.rewrapping import rekey, rewrap
 
-__all__ = ["Unverified", "dump", "dumps", "inspect", "load", "loads"]
+__all__ = ["Unverified", "dump", "dumps", "inspect", "load", "loads", "rekey", "rewrap"]

@@ -16,6 +16,7 @@ import contextlib
 import hmac
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -53,11 +54,16 @@ def write(file_key: bytes, stanzas: list[Stanza], *, prelude: Prelude, manifest:
         The stanzas do not fit into the slot.
     """
     text = _json.dump(stanzas)
-    if len(text) > prelude.slot - _HEAD.size:
+    if room(stanzas) > prelude.slot:
         raise ParameterError("a sealed file has no room for so many ways to open it.")
     body = text.ljust(prelude.slot - _HEAD.size, b"\0")
     mac = _mac(file_key, prelude, manifest, _HEAD.pack(sequence, len(text), _NO_MAC) + body)
     return _HEAD.pack(sequence, len(text), mac) + body
+
+
+def room(stanzas: list[Stanza]) -> int:
+    """Give the length that a slot must have for some stanzas."""
+    return _HEAD.size + len(_json.dump(stanzas))
 
 
 def read(slot: bytes) -> tuple[int, list[Stanza]]:
@@ -78,10 +84,20 @@ def read(slot: bytes) -> tuple[int, list[Stanza]]:
     return sequence, stanzas
 
 
+@dataclass(frozen=True, repr=False)
+class Opened:
+    """An envelope that is open: the file key, and what the slot that gave it says."""
+
+    file_key: bytes
+    slot: bytes
+    sequence: int
+    stanzas: list[Stanza]
+
+
 def open_(
     slots: tuple[bytes, bytes], unwrap: Callable[[list[Stanza]], bytes], *, prelude: Prelude, manifest: bytes
-) -> bytes:
-    """Open the newest slot that is valid and return the file key.
+) -> Opened:
+    """Open the newest slot that is valid.
 
     Raises
     ------
@@ -92,15 +108,16 @@ def open_(
     """
     refusals: list[ModelprivError] = []
     for slot in newest_first(slots):
+        sequence, stanzas = read(slot)
         try:
-            file_key = unwrap(read(slot)[1])
+            file_key = unwrap(stanzas)
         except (KeyUnavailableError, SealedFileError) as refusal:
             refusals.append(refusal)
             continue
         mac = slot[_HEAD.size - len(_NO_MAC) : _HEAD.size]
         blank = slot[: _HEAD.size - len(_NO_MAC)] + _NO_MAC + slot[_HEAD.size :]
         if hmac.compare_digest(mac, _mac(file_key, prelude, manifest, blank)):
-            return file_key
+            return Opened(file_key, slot, sequence, stanzas)
     raise refusals[0] if refusals else SealedFileError(_DAMAGED)
 
 

@@ -7,25 +7,18 @@
 `layout` gives the first two to the byte, `envelope` the slots, `floe` the body, and `buffers` what is encrypted in it.
 """
 
-import contextlib
 import io
 import os
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from modelpriv import _events, _files
-from modelpriv.errors import LockedError, ParameterError, ParameterTypeError
-from modelpriv.keys import Keyring, opening, resolve_whole
-from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import buffers, envelope, floe, layout
-
-File = str | os.PathLike[str] | BinaryIO
-Passphrase = str | bytes
-Sink = Callable[[memoryview], object]
+from modelpriv.errors import LockedError, ParameterError
+from modelpriv.keys import opening
+from modelpriv.sealing import buffers, layout, writing
+from modelpriv.sealing.reading import File, Passphrase, check_file, open_head, opened, to_keyring
+from modelpriv.sealing.writing import Sink, write_all
 
 
 @dataclass(frozen=True)
@@ -113,10 +106,10 @@ def dump(
             with _files.replacing(file, durable=durable) as target:
                 write(target.write)
             return
-        _check_file(file, "write")
+        check_file(file, "write")
         if durable:
             raise ParameterError("durable=True is only for a path: sync the file object yourself.")
-        write(lambda data: _write_all(file.write, data))
+        write(lambda data: write_all(file.write, data))
 
 
 def dumps(
@@ -175,9 +168,10 @@ def load(file: File, *, key: object = None, passphrase: Passphrase | None = None
     dump : Write such a file.
     """
     with _event("load", file):
-        keyring = _to_keyring(key, passphrase)
+        keyring = to_keyring(key, passphrase)
         with opened(file) as (source, size):
-            restore = _read(source, size, keyring, passphrase)
+            found = open_head(source, size, keyring, passphrase)
+            restore = buffers.put_together(found.body.readinto, found.length)
     with opening(keyring):
         return restore()
 
@@ -185,29 +179,6 @@ def load(file: File, *, key: object = None, passphrase: Passphrase | None = None
 def loads(data: bytes, *, key: object = None, passphrase: Passphrase | None = None) -> Any:
     """Read what is in the bytes of a sealed file; the parameters and errors are those of `load`."""
     return load(io.BytesIO(data), key=key, passphrase=passphrase)
-
-
-@contextlib.contextmanager
-def opened(file: File) -> Iterator[tuple[floe.Source, int]]:
-    """Open a file for reading if it is a path, and say how many bytes there are to read."""
-    if isinstance(file, str | os.PathLike):
-        with Path(file).open("rb", buffering=0) as source:
-            yield source, os.fstat(source.fileno()).st_size
-        return
-    _check_file(file, "read")
-    if not (hasattr(file, "readinto") and file.seekable()):
-        file = io.BytesIO(file.read())  # the parts are held against what is there, so that must be known
-    start = file.tell()
-    size = file.seek(0, io.SEEK_END) - start
-    file.seek(start)
-    yield file, size
-
-
-def read_head(source: floe.Source, size: int) -> tuple[layout.Prelude, bytes, tuple[bytes, bytes]]:
-    """Read all that stands before the body: the prelude, the manifest as stored, and the slots, none of it verified."""
-    prelude = layout.Prelude.read(_read_bytes(source, min(size, layout.PRELUDE)), size)
-    manifest, first, second = (_read_bytes(source, length) for length in (prelude.manifest, prelude.slot, prelude.slot))
-    return prelude, manifest, (first, second)
 
 
 def _event(action: str, file: object) -> _events.event:
@@ -228,65 +199,8 @@ def _prepare(model: object, key: object, passphrase: Passphrase | None, metadata
         model = contents.payload
         key = contents.key if key is None and passphrase is None else key
         metadata = contents.metadata if metadata is None else metadata
-    keyring = _to_keyring(key, passphrase)
+    keyring = to_keyring(key, passphrase)
     manifest = layout.new_manifest(metadata)
-    _events.note(file_id=layout.read_manifest(manifest)["file_id"])
-    file_key = secrets.token_bytes(32)
-    wrapped = stanzas.wrap(file_key, context=envelope.wrap_context(manifest), keyring=keyring, passphrase=passphrase)
     pieces = buffers.take_apart(model)
-    length = sum(map(len, pieces))
-    prelude = layout.Prelude(len(manifest), floe.encrypted_length(length))
-    slot = envelope.write(file_key, wrapped, prelude=prelude, manifest=manifest)
-
-    def write(sink: Sink) -> None:
-        sink(memoryview(bytes(prelude) + manifest + 2 * slot))
-        body = floe.Message(envelope.derive(file_key, "body"), sha256(manifest).digest())
-        writer = floe.Writer(body, length, sink)
-        for piece in pieces:
-            writer.write(piece)
-
-    return write
-
-
-def _read(source: floe.Source, size: int, keyring: Keyring | None, passphrase: Passphrase | None) -> Callable[[], Any]:
-    """Read and verify a whole sealed file; return what unpickles it."""
-    prelude, manifest, slots = read_head(source, size)
-    _events.note(file_id=layout.read_manifest(manifest)["file_id"])
-    context = envelope.wrap_context(manifest)
-    file_key = envelope.open_(
-        slots,
-        lambda found: stanzas.unwrap(found, context=context, keyring=keyring, passphrase=passphrase),
-        prelude=prelude,
-        manifest=manifest,
-    )
-    length = floe.plaintext_length(prelude.body)
-    header = _read_bytes(source, floe.HEADER)
-    body = floe.Message(envelope.derive(file_key, "body"), sha256(manifest).digest(), header=header)
-    return buffers.put_together(floe.Reader(body, prelude.body, source).readinto, length)
-
-
-def _to_keyring(key: object, passphrase: Passphrase | None) -> Keyring | None:
-    """Give the keyring that a key means; None only if there is a passphrase instead."""
-    if key is None and passphrase is None:
-        raise ParameterError(
-            "no key and no passphrase: give key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), or passphrase=."
-        )
-    return None if key is None else resolve_whole(key)
-
-
-def _check_file(file: object, method: str) -> None:
-    if isinstance(file, io.TextIOBase) or not hasattr(file, method):
-        raise ParameterTypeError(f"file must be a path, or a file opened to {method} bytes, got {type(file).__name__}.")
-
-
-def _write_all(write: Callable[[memoryview], int | None], data: memoryview) -> None:
-    """Write to a file that somebody else opened, which may be a raw one that takes less than it is given."""
-    while len(data):
-        written = write(data)
-        data = data[len(data) if written is None else written :]
-
-
-def _read_bytes(source: floe.Source, length: int) -> bytes:
-    data = bytearray(length)
-    floe.read_exactly(source, memoryview(data))
-    return bytes(data)
+    write = writing.prepare(manifest, sum(map(len, pieces)), keyring=keyring, passphrase=passphrase)
+    return lambda sink: write(pieces, sink)

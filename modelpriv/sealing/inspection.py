@@ -5,7 +5,7 @@ from typing import Any
 
 from modelpriv.keys import envelope as stanzas
 from modelpriv.sealing import envelope, layout
-from modelpriv.sealing.file import File, opened, read_head
+from modelpriv.sealing.reading import File, opened, read_head
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def inspect(file: File) -> Unverified:
       metadata: {}
     """
     with opened(file) as (source, size):
-        _, manifest, slots = read_head(source, size)
-    claims = layout.read_manifest(manifest)
-    found = envelope.read(envelope.newest_first(slots)[0])[1]
+        head = read_head(source, size)
+    claims = layout.read_manifest(head.manifest)
+    found = envelope.read(envelope.newest_first(head.slots)[0])[1]
     stanzas.check(found)
     return Unverified(
         size=size,

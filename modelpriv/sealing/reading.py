@@ -1,0 +1,99 @@
+"""Reading a sealed file: its head as it claims to be, then the body as far as the key vouches for it."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from modelpriv import _events
+from modelpriv.errors import ParameterError, ParameterTypeError
+from modelpriv.keys import Keyring, resolve_whole
+from modelpriv.keys import envelope as stanzas
+from modelpriv.sealing import envelope, floe, layout
+
+File = str | os.PathLike[str] | BinaryIO
+Passphrase = str | bytes
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands before the body; none of it is verified by having been read."""
+
+    prelude: layout.Prelude
+    manifest: bytes
+    slots: tuple[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file whose head is verified, with what reads and verifies its body."""
+
+    head: Head
+    envelope: envelope.Opened
+    body: floe.Reader
+    length: int
+
+
+@contextlib.contextmanager
+def opened(file: File) -> Iterator[tuple[floe.Source, int]]:
+    """Open a file for reading if it is a path, and say how many bytes there are to read."""
+    if isinstance(file, str | os.PathLike):
+        with Path(file).open("rb", buffering=0) as source:
+            yield source, os.fstat(source.fileno()).st_size
+        return
+    check_file(file, "read")
+    if not (hasattr(file, "readinto") and file.seekable()):
+        file = io.BytesIO(file.read())  # the parts are held against what is there, so that must be known
+    start = file.tell()
+    size = file.seek(0, io.SEEK_END) - start
+    file.seek(start)
+    yield file, size
+
+
+def read_head(source: floe.Source, size: int) -> Head:
+    """Read all that stands before the body."""
+    prelude = layout.Prelude.read(_read_bytes(source, min(size, layout.PRELUDE)), size)
+    manifest, first, second = (_read_bytes(source, length) for length in (prelude.manifest, prelude.slot, prelude.slot))
+    return Head(prelude, manifest, (first, second))
+
+
+def open_head(source: floe.Source, size: int, keyring: Keyring | None, passphrase: Passphrase | None) -> Opened:
+    """Read and verify the head of a file, and stop where the segments of its body begin."""
+    head = read_head(source, size)
+    _events.note(file_id=layout.read_manifest(head.manifest)["file_id"])
+    context = envelope.wrap_context(head.manifest)
+    opened_envelope = envelope.open_(
+        head.slots,
+        lambda found: stanzas.unwrap(found, context=context, keyring=keyring, passphrase=passphrase),
+        prelude=head.prelude,
+        manifest=head.manifest,
+    )
+    key = envelope.derive(opened_envelope.file_key, "body")
+    message = floe.Message(key, sha256(head.manifest).digest(), header=_read_bytes(source, floe.HEADER))
+    body = floe.Reader(message, head.prelude.body, source)
+    return Opened(head, opened_envelope, body, floe.plaintext_length(head.prelude.body))
+
+
+def to_keyring(key: object, passphrase: Passphrase | None) -> Keyring | None:
+    """Give the keyring that a key means; None only if there is a passphrase instead."""
+    if key is None and passphrase is None:
+        raise ParameterError(
+            "no key and no passphrase: give key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), or passphrase=."
+        )
+    return None if key is None else resolve_whole(key)
+
+
+def check_file(file: object, method: str) -> None:
+    """Refuse what is no file of bytes."""
+    if isinstance(file, io.TextIOBase) or not hasattr(file, method):
+        raise ParameterTypeError(f"file must be a path, or a file opened to {method} bytes, got {type(file).__name__}.")
+
+
+def _read_bytes(source: floe.Source, length: int) -> bytes:
+    data = bytearray(length)
+    floe.read_exactly(source, memoryview(data))
+    return bytes(data)
