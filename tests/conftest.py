@@ -20,6 +20,11 @@ settings.register_profile(
 settings.load_profile("modelpriv")
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Name long texts and bytes by their place: what is random in them would differ in each of xdist's processes."""
+    return argname if isinstance(val, str | bytes) and len(val) > 60 else None
+
+
 @pytest.fixture(autouse=True)
 def _no_keys_from_outside(monkeypatch):
     """A keyring or passphrase in the developer's environment must not decide what a test sees."""
