@@ -92,7 +92,8 @@ class _HPKE(Kind):
     kem: ClassVar[KEM]
 
     def check(self, public: bytes) -> None:
-        self._public(public)
+        # Points of low order give no secret (RFC 7748, section 6.1), and only the exchange finds them.
+        self.encrypt(public, bytes(32), b"")
 
     def encrypt(self, public: bytes, data_key: bytes, context: bytes) -> bytes:
         return self._suite().encrypt(data_key, self._public(public), info=context)

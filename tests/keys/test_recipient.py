@@ -102,6 +102,13 @@ def test_a_line_without_a_key(kind):
         Recipient(to_line(f"modelpriv_recipient_{kind.replace('-', '')}_1_", bytes(7)))
 
 
+@pytest.mark.parametrize(("kind", "length"), [("x25519", 32), ("x-wing", 1216)])
+def test_a_point_of_low_order(kind, length):
+    """A public key with which everybody would share the same secret is refused when it is read."""
+    with pytest.raises(ParameterError, match=f"public key of kind '{kind}'"):
+        Recipient(to_line(f"modelpriv_recipient_{kind.replace('-', '')}_1_", bytes(length)))
+
+
 @pytest.mark.parametrize("text", [None, b"modelpriv_recipient_", 5])
 def test_a_recipient_is_text(text):
     """What is no text is refused by its type."""
