@@ -5,7 +5,7 @@ from typing import Any
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys.providers.blobs import need
 
-__all__ = ["read"]
+__all__ = ["read", "write"]
 
 # By name, for these pretend to keep a secret: in a file in clear, nowhere, or by failing.
 _REFUSED = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
@@ -37,6 +37,25 @@ def read(service: str, user: str) -> str:
             "the system's keyring holds nothing under this service and user; store what Keyring.export_secret() "
             f"gives: keyring set {service} {user}"
         )
+    raise KeyUnavailableError(why) from None
+
+
+def write(service: str, user: str, text: str) -> None:
+    """Store a secret text in the system's keyring, where nothing is yet.
+
+    Raises
+    ------
+    KeyUnavailableError
+        The system has no keyring that keeps a secret, it cannot be asked, or something is there.
+    """
+    backend = _trusted(need("keyring", "keyring").get_keyring())[0]
+    try:
+        if backend.get_password(service, user) is None:
+            backend.set_password(service, user, text)
+            return
+        why = f"the system's keyring holds something under {service}/{user} already, and it is not replaced."
+    except Exception as error:  # noqa: BLE001 - as above
+        why = f"the system's keyring cannot be written ({type(backend).__module__}: {type(error).__name__})."
     raise KeyUnavailableError(why) from None
 
 

@@ -1,0 +1,165 @@
+"""The command ``python -m modelpriv``: make and rotate keyring files, look into files, verify an audit log."""
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from modelpriv._key_usage import key_usage
+from modelpriv.audit import verify
+from modelpriv.errors import ModelprivError, ParameterError, SealedFileError
+from modelpriv.keys import Grant, Keyring, container
+from modelpriv.keys.providers import os_keyring
+from modelpriv.keys.uri import parse
+from modelpriv.sealing import inspect
+
+__all__ = ["main"]
+
+_PASSPHRASE = "MODELPRIV_PASSPHRASE"  # noqa: S105 - the name of a variable
+_HELP = f"""\
+Keys and files of modelpriv. No secret is ever given on the command line: a passphrase comes from the environment
+variable {_PASSPHRASE}, or is asked for."""
+_EXAMPLES = """\
+examples:
+  python -m modelpriv keygen keys.json                    make a keyring file; asks for a passphrase
+  python -m modelpriv keygen keyring:modelpriv/ada        make a keyring in the system's keyring
+  python -m modelpriv rotate keys.json                    put a new key in front; older ones still open
+  python -m modelpriv inspect model.mpriv                 what a model, keyring, grant or table says of itself
+  python -m modelpriv audit verify audit.jsonl --key file:keys.json
+
+In code, key="file:keys.json" or key="keyring:modelpriv/ada" then names the keyring."""
+_KEYGEN = """\
+Make a keyring with one new key. TO is a file, wrapped under a passphrase by Argon2id, or keyring:SERVICE/USER, an entry
+of the system's keyring. What is there is never replaced: a keyring that is lost takes all that it protects with it."""
+_ROTATE = """\
+Put a new key in front of the keyring in FILE: what is written from now on uses it, and what was written before still
+opens. Then move tables with FieldEncryptor.rewrap and models with modelpriv.rewrap; key_usage says what still needs
+the older key, and Keyring.retire takes it out."""
+_INSPECT = """\
+Show what FILE says of itself, without a key: a sealed model, a keyring file, a grant, or the key ids of the tokens in a
+Parquet or Arrow file. Until it is opened with a key nobody can tell whether any of it is true."""
+_VERIFY = """\
+Check every line of the audit log LOG and that none is missing. With --expected-head, a text that an earlier run of
+this command or AuditLog.head() gave and that was kept elsewhere, a log that was put back to an earlier state is found
+too."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    code : int
+        0, or 1 if it was refused; the reason is then on standard error.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        lines = given.run(given)
+    except (ModelprivError, OSError) as error:
+        sys.stderr.write(f"modelpriv: {error}\n")
+        return 1
+    sys.stdout.write(lines + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    def command(parent: Any, name: str, run: Any, words: str) -> argparse.ArgumentParser:
+        summary = words.replace("\n", " ").partition(". ")[0].rstrip(".") + "."
+        made: argparse.ArgumentParser = parent.add_parser(
+            name, help=summary, description=words, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        made.set_defaults(run=run)
+        return made
+
+    parser = argparse.ArgumentParser(
+        "python -m modelpriv",
+        description=_HELP,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command(commands, "keygen", _keygen, _KEYGEN).add_argument("to", metavar="TO")
+    command(commands, "rotate", _rotate, _ROTATE).add_argument("file", metavar="FILE", type=Path)
+    command(commands, "inspect", _inspect, _INSPECT).add_argument("file", metavar="FILE", type=Path)
+    audit = commands.add_parser("audit", help="Work with audit logs.").add_subparsers(required=True, metavar="COMMAND")
+    check = command(audit, "verify", _verify, _VERIFY)
+    check.add_argument("log", metavar="LOG", type=Path)
+    check.add_argument("--key", required=True, metavar="URI", help="the keyring that the log was written with")
+    check.add_argument("--expected-head", metavar="HEAD", help="a head that was noted earlier, COUNT:MAC")
+    return parser
+
+
+def _keygen(given: argparse.Namespace) -> str:
+    keys = Keyring.generate()
+    if given.to.startswith("keyring:"):
+        service, user = parse(given.to).place.split("/")
+        os_keyring.write(service, user, keys.export_secret())
+    else:
+        path = Path(given.to)
+        if path.exists():
+            raise ParameterError(f"{given.to!r} is there already, and is not replaced.")
+        keys.save(path, passphrase=_passphrase(given.to, new=True))
+    return f"{given.to}: a keyring with key id {keys.primary}. Keep a copy in another place."
+
+
+def _rotate(given: argparse.Namespace) -> str:
+    passphrase = _passphrase(str(given.file))
+    keys = Keyring.load(given.file, passphrase=passphrase).rotate()
+    keys.save(given.file, passphrase=passphrase)
+    return f"{given.file}: new key id {keys.primary}; older: {', '.join(keys.key_ids[1:])}."
+
+
+def _inspect(given: argparse.Namespace) -> str:
+    """Show a file by what its first bytes say it is."""
+    with given.file.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(b"\x8fmpriv"):
+        return str(inspect(given.file))
+    if start.startswith(b"{"):
+        return _inspect_line(given.file)
+    counts = key_usage(given.file)
+    return "\n".join([f"tokens in {given.file}:", *(f"  key id {key}: {count}" for key, count in counts.items())])
+
+
+def _inspect_line(path: Path) -> str:
+    try:
+        return f"unverified: {Grant.load(path)!r}"
+    except SealedFileError:
+        pass
+    for kind in ("keyring", "identity", "signing key"):
+        try:
+            public = container.read_public(path, kind)
+        except SealedFileError:
+            continue
+        return "\n".join(
+            [f"unverified: {kind} file", *(f"  {name}: {said!r}" for name, said in sorted(public.items()))]
+        )
+    raise SealedFileError(f"{path} is none of modelpriv's files, or it was cut or altered.")
+
+
+def _verify(given: argparse.Namespace) -> str:
+    head = verify(given.log, key=given.key, expected_head=given.expected_head)
+    return f"{given.log}: {head.count} lines, all whole. Note this head elsewhere: {head}"
+
+
+def _passphrase(name: str, *, new: bool = False) -> str:
+    if (found := os.environ.get(_PASSPHRASE)) is not None:
+        return found
+    if not sys.stdin.isatty():
+        raise ParameterError(f"{name} needs a passphrase: set {_PASSPHRASE}, or run this at a terminal.")
+    first = getpass.getpass(f"Passphrase for {name}: ")
+    if new and getpass.getpass("Again: ") != first:
+        raise ParameterError("the two passphrases differ.")
+    return first
+
+
+if __name__ == "__main__":
+    sys.exit(main())
