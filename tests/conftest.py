@@ -1,6 +1,7 @@
 """What all tests share: the environment, hypothesis' profile, a keyring, and the kinds of table that are protected."""
 
 import os
+import re
 import runpy
 from pathlib import Path
 
@@ -23,6 +24,11 @@ settings.load_profile("modelpriv")
 def pytest_make_parametrize_id(val, argname):
     """Name long texts and bytes by their place: what is random in them would differ in each of xdist's processes."""
     return argname if isinstance(val, str | bytes) and len(val) > 60 else None
+
+
+def pytest_itemcollected(item):
+    """Leave the addresses of objects out of test ids, for the same reason."""
+    item._nodeid = re.sub(r" at 0x[0-9a-f]+", "", item.nodeid)
 
 
 @pytest.fixture(autouse=True)
