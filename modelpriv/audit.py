@@ -51,9 +51,9 @@ class Head:
     >>> from modelpriv.audit import AuditLog, verify
     >>> from modelpriv.keys import Keyring
     >>> keys = Keyring.generate()
-    >>> with AuditLog("audit.jsonl", key=keys) as log:
+    >>> with AuditLog("noted.jsonl", key=keys) as log:
     ...     noted = str(log.head())
-    >>> verify("audit.jsonl", key=keys, expected_head=noted).count
+    >>> verify("noted.jsonl", key=keys, expected_head=noted).count
     2
     """
 
