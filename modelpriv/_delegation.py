@@ -49,13 +49,14 @@ class _Delegated:
         self._function = function
         self.__doc__ = function.__doc__
 
-    def __get__(self, wrapper: DelegatingEstimator | None, owner: type) -> Callable[..., Any]:
+    def __get__(self, wrapper: DelegatingEstimator | None, _: type) -> Callable[..., Any]:
         function, name = self._function, self._function.__name__
         if wrapper is not None and wrapper._is_open():  # noqa: SLF001 - part of the class below
             inner = wrapper._active()  # noqa: SLF001
             there = hasattr(inner, name) and not isinstance(inner, type)
-            if not there and name != "fit":
-                raise AttributeError(f"this {owner.__name__} has no {name}: {type(inner).__name__} has none.")
+            # scikit-learn takes it for granted that there is a fit; whether it works is said when it is called.
+            if name != "fit" and not (there and wrapper._allows(name)):  # noqa: SLF001
+                raise AttributeError(name)  # and __getattr__, which is asked then, says why
             if there and "fit" in name:
                 function = _with_signature(function, getattr(inner, name))
         return function if wrapper is None else MethodType(function, wrapper)
@@ -86,6 +87,13 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
 
     def _open(self) -> None:
         """Make the inner estimator available, or raise."""
+
+    def _allows(self, name: str) -> bool:  # noqa: ARG002 - for children
+        """Tell whether a method or fitted attribute of the inner estimator is there for the caller."""
+        return True
+
+    def _check_use(self, name: str) -> None:
+        """Raise if a method or fitted attribute that is there may not be used now."""
 
     def _check_parameters(self) -> None:
         """Refuse parameters that make no sense, before anything is fitted."""
@@ -195,6 +203,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
 
     def _fit(self, method: str, X: Any, y: Any, *args: Any, **params: Any) -> Any:
         self._open()
+        self._check_use(method)
         self._check_parameters()
         if isinstance(self.estimator, type) or not hasattr(self.estimator, "fit"):
             raise ParameterTypeError(f"estimator must be an instance with fit, got {type(self.estimator).__name__}.")
@@ -215,7 +224,9 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         return self.__dict__.get("estimator_", self.__dict__.get("estimator"))
 
     def _call(self, method: str, *args: Any, **params: Any) -> Any:
-        return getattr(self._active(), method)(*args, **self._route(method, params))
+        inner = self._active()
+        self._check_use(method)
+        return getattr(inner, method)(*args, **self._route(method, params))
 
     def _route(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         if not params or not get_config()["enable_metadata_routing"]:
@@ -230,9 +241,12 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         # its parameters nor what would change it behind the wrapper's back.
         inner = None if name == "estimator_" or "estimator" not in self.__dict__ else self._active()
         mutates = name.startswith(("_", "set_", "fit", "partial_fit"))
-        if inner is not None and not mutates and (name.endswith("_") or hasattr(type(inner), name)):
+        known = inner is not None and not mutates and (name.endswith("_") or hasattr(type(inner), name))
+        if known and self._allows(name):
+            self._check_use(name)
             return getattr(inner, name)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
+        reason = ": its policy does not allow it" if known else ""
+        raise AttributeError(f"this {type(self).__name__} has no {name}{reason}.")
 
     def __sklearn_tags__(self) -> Any:
         return copy.deepcopy(get_tags(self._active())) if self._is_open() else super().__sklearn_tags__()

@@ -13,16 +13,19 @@ import joblib
 from joblib.hashing import Hasher
 from sklearn.base import clone
 
-from modelpriv import sealing
+from modelpriv import _events, sealing
 from modelpriv._delegation import DelegatingEstimator
 from modelpriv.errors import KeyUnavailableError, LockedError, ParameterError, SealedFileError
 from modelpriv.keys import KeyReference, resolve_whole, workers
 from modelpriv.sealing.file import Contents
 from modelpriv.sealing.layout import check_metadata
+from modelpriv.sealing.policy import check_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
+
+    from modelpriv.sealing import AccessPolicy
 
 __all__ = ["EncryptedEstimator"]
 
@@ -40,10 +43,10 @@ class EncryptedEstimator(DelegatingEstimator):
 
     It protects class, structure, hyper-parameters and all that was learnt, against whoever gets the bytes and not
     the key, and against changes to them. It leaks that a model is there, its size, the ids of the keyring's keys and
-    the keyring's URI, the versions of Python, scikit-learn and numpy, and `metadata`. It does not hide the model from
-    code of the process that has it open, nor from those who have the key; it does not protect what stands beside it:
-    the other steps of a pipeline, or the results of a grid search around it. So wrap the outermost estimator. A
-    pipeline's ``memory=`` keeps transformed data in clear, with or without it.
+    the keyring's URI, the versions of Python, scikit-learn and numpy, `policy` and `metadata`. It does not hide the
+    model from code of the process that has it open, nor from those who have the key; it does not protect what stands
+    beside it: the other steps of a pipeline, or the results of a grid search around it. So wrap the outermost
+    estimator. A pipeline's ``memory=`` keeps transformed data in clear, with or without it.
 
     Parameters
     ----------
@@ -51,6 +54,8 @@ class EncryptedEstimator(DelegatingEstimator):
         What is wrapped. If it is fitted already, the wrapper works at once; `fit` always fits a clone.
     key : Keyring or str
         A keyring, or the URI of one (``"env:NAME"``, ``"file:PATH"``). Its primary key seals.
+    policy : AccessPolicy, optional
+        What those who read the model are meant to do with it: kept wherever it was read, not in this very object.
     metadata : dict, optional
         Public: anyone can read it in what is written. Text keys, JSON values.
 
@@ -85,10 +90,20 @@ class EncryptedEstimator(DelegatingEstimator):
     # Of a locked object: a sealed file's bytes, and whether it is a clone, so that what was learnt does not count.
     _sealed: bytes | None = None
     _cloned: bool = False
+    # Of one that was read: its policy is kept.
+    _read: bool = False
 
-    def __init__(self, estimator: Any, *, key: Any = None, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        key: Any = None,
+        policy: AccessPolicy | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         self.estimator = estimator
         self.key = key
+        self.policy = policy
         self.metadata = metadata
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -124,7 +139,8 @@ class EncryptedEstimator(DelegatingEstimator):
             raise SealedFileError("what was sealed is not an EncryptedEstimator: it was put together.")
         state = content.__dict__
         if self._cloned:
-            state.pop("estimator_", None)
+            for name in ("estimator_", "_read"):
+                state.pop(name, None)
             state["estimator"] = clone(state["estimator"])
         self.__dict__ = state
         return self
@@ -161,7 +177,7 @@ class EncryptedEstimator(DelegatingEstimator):
         """
         if not self._is_open():
             # A pipeline asks each step for its parameters, if only to print itself or to hand on the key of this one.
-            return {"estimator": _Locked(self._wanted()), "key": self.key, "metadata": None}
+            return {"estimator": _Locked(self._wanted()), "key": self.key, "policy": None, "metadata": None}
         params: dict[str, Any] = super().get_params(deep=deep)
         return params
 
@@ -197,8 +213,21 @@ class EncryptedEstimator(DelegatingEstimator):
             raise LockedError(f"this {type(self).__name__} cannot be opened: {error}") from None
         return getattr(self, name)
 
+    def _allows(self, name: str) -> bool:
+        return not self._read or self.policy is None or self.policy.allows(name)
+
+    def _check_use(self, name: str) -> None:
+        if not self._read or self.policy is None:
+            return
+        try:
+            self.policy.check_use(name)
+        except LockedError as refusal:
+            with _events.event(name, type(self).__name__):
+                raise refusal from None
+
     def _check_parameters(self) -> None:
         resolve_whole(self.key)
+        check_policy(self.policy)
         check_metadata(self.metadata)
 
     # --- written, copied, shown ---
@@ -223,7 +252,7 @@ class EncryptedEstimator(DelegatingEstimator):
     def _to_seal(self) -> Contents:
         if not self._is_open():
             return Contents(None, None, None, sealed=self._sealed)
-        return Contents(_Open(self), self.key, self.metadata)
+        return Contents(_Open(self, read=True), self.key, self.metadata, check_policy(self.policy))
 
     def __copy__(self) -> Self:
         return _assemble(type(self), dict(vars(self)))
@@ -257,19 +286,22 @@ class EncryptedEstimator(DelegatingEstimator):
         """Hash what the object is, with a key, so that a cache finds it again and nobody can try out guesses."""
         if not self._is_open():
             return sha256(self._sealed or b"").digest()
-        state = {name: value for name, value in vars(self).items() if name != "key"}
-        key = resolve_whole(self.key).working_key("pseudonym", context="modelpriv EncryptedEstimator content", length=32)
+        state = {name: value for name, value in vars(self).items() if name not in {"key", "_read"}}
+        key = resolve_whole(self.key).working_key(
+            "pseudonym", context="modelpriv EncryptedEstimator content", length=32
+        )
         return hmac.digest(key, joblib.hash(state, "sha1").encode(), "sha256")
 
 
 class _Open:
     """Stands for an open object where its state is written in clear: inside of a sealed file, or on a worker's pipe."""
 
-    def __init__(self, wrapper: EncryptedEstimator) -> None:
-        self._wrapper = wrapper
+    def __init__(self, wrapper: EncryptedEstimator, **changes: Any) -> None:
+        self._class = type(wrapper)
+        self._state = vars(wrapper) | {f"_{name}": value for name, value in changes.items()}
 
     def __reduce__(self) -> tuple[Callable[..., EncryptedEstimator], tuple[Any, ...]]:
-        return _assemble, (type(self._wrapper), dict(vars(self._wrapper)))
+        return _assemble, (self._class, self._state)
 
 
 class _Locked:

@@ -2,6 +2,7 @@
 
 from modelpriv.sealing.file import dump, dumps, load, loads
 from modelpriv.sealing.inspection import Unverified, inspect
+from modelpriv.sealing.policy import AccessPolicy
 from modelpriv.sealing.rewrapping import rekey, rewrap
 
-__all__ = ["Unverified", "dump", "dumps", "inspect", "load", "loads", "rekey", "rewrap"]
+__all__ = ["AccessPolicy", "Unverified", "dump", "dumps", "inspect", "load", "loads", "rekey", "rewrap"]

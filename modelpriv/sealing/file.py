@@ -17,6 +17,7 @@ from modelpriv import _events, _files
 from modelpriv.errors import LockedError, ParameterError
 from modelpriv.keys import opening
 from modelpriv.sealing import buffers, layout, writing
+from modelpriv.sealing.policy import AccessPolicy, check_rules
 from modelpriv.sealing.reading import File, Passphrase, check_file, open_head, opened, to_keyring
 from modelpriv.sealing.writing import Sink, write_all
 
@@ -32,6 +33,7 @@ class Contents:
     payload: object
     key: object
     metadata: object
+    policy: AccessPolicy | None = None
     sealed: bytes | None = None
 
 
@@ -158,6 +160,8 @@ def load(file: File, *, key: object = None, passphrase: Passphrase | None = None
         This is no sealed file, or it was cut, damaged or altered.
     KeyUnavailableError
         Neither key nor passphrase opens it; the message names the key ids that do.
+    LockedError
+        The model's policy does not let it be used now, or with this version of scikit-learn.
     ParameterError, ParameterTypeError
         There is neither key nor passphrase, or one is none.
     OSError
@@ -171,6 +175,7 @@ def load(file: File, *, key: object = None, passphrase: Passphrase | None = None
         keyring = to_keyring(key, passphrase)
         with opened(file) as (source, size):
             found = open_head(source, size, keyring, passphrase)
+            check_rules(found.fields)
             restore = buffers.put_together(found.body.readinto, found.length)
     with opening(keyring):
         return restore()
@@ -189,6 +194,7 @@ def _event(action: str, file: object) -> _events.event:
 
 def _prepare(model: object, key: object, passphrase: Passphrase | None, metadata: object) -> Callable[[Sink], object]:
     """Do all that can fail before anything is written; return what then writes."""
+    rules = None
     if isinstance(model, Sealable):
         contents = model._to_seal()  # noqa: SLF001 - a protocol of this package
         if contents.sealed is not None:
@@ -199,8 +205,9 @@ def _prepare(model: object, key: object, passphrase: Passphrase | None, metadata
         model = contents.payload
         key = contents.key if key is None and passphrase is None else key
         metadata = contents.metadata if metadata is None else metadata
+        rules = None if contents.policy is None else contents.policy.to_json()
     keyring = to_keyring(key, passphrase)
-    manifest = layout.new_manifest(metadata)
+    manifest = layout.new_manifest(metadata, rules)
     pieces = buffers.take_apart(model)
     write = writing.prepare(manifest, sum(map(len, pieces)), keyring=keyring, passphrase=passphrase)
     return lambda sink: write(pieces, sink)

@@ -5,6 +5,7 @@ from typing import Any
 
 from modelpriv.keys import envelope as stanzas
 from modelpriv.sealing import envelope, layout
+from modelpriv.sealing.policy import AccessPolicy
 from modelpriv.sealing.reading import File, opened, read_head
 
 
@@ -29,6 +30,8 @@ class Unverified:
         Of Python, scikit-learn and numpy, where it was written.
     metadata : dict
         What its author wanted to be readable.
+    policy : AccessPolicy or None
+        What readers are meant to do with the model.
 
     Examples
     --------
@@ -46,6 +49,7 @@ class Unverified:
     stanzas: tuple[dict[str, str], ...]
     versions: dict[str, str]
     metadata: dict[str, Any]
+    policy: AccessPolicy | None
 
     def __str__(self) -> str:
         # Through repr, because a hostile file could otherwise send control characters to the terminal.
@@ -86,6 +90,7 @@ def inspect(file: File) -> Unverified:
       stanzas: ({'type': 'argon2id'},)
       versions: {...}
       metadata: {}
+      policy: None
     """
     with opened(file) as (source, size):
         head = read_head(source, size)
@@ -99,4 +104,5 @@ def inspect(file: File) -> Unverified:
         stanzas=tuple({name: way[name] for name in ("type", "key_id") if name in way} for way in found),
         versions=claims["versions"],
         metadata=claims["metadata"],
+        policy=AccessPolicy.from_json(claims["policy"]) if "policy" in claims else None,
     )

@@ -43,6 +43,7 @@ _VERSIONS = {
     "numpy": np.__version__,
 }
 _FIELDS = {"format", "suite", "file_id", "origin", "serializer", "versions", "metadata"}
+_OPTIONAL = {"policy"}
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,10 @@ class Prelude:
         return prelude
 
 
-def new_manifest(metadata: object) -> bytes:
+def new_manifest(metadata: object, policy: dict[str, Any] | None = None) -> bytes:
     """Write the manifest of a new file; ``metadata`` is what the author wants to be readable without a key.
+
+    A policy, the rules of `modelpriv.sealing.policy`, is only there where the author has set one.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def new_manifest(metadata: object) -> bytes:
         "serializer": "pickle-5",
         "versions": _VERSIONS,
         "metadata": check_metadata(metadata),
-    }
+    } | ({} if policy is None else {"policy": policy})
     return _json.dump(fields)
 
 
@@ -152,7 +155,7 @@ def read_manifest(data: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise SealedFileError("the sealed file's manifest is of another format than the file: it was altered.")
     known = {"suite": SUITE, "origin": "keyring", "serializer": "pickle-5"}
-    if fields.keys() != _FIELDS or any(fields[name] != value for name, value in known.items()):
+    if fields.keys() - _OPTIONAL != _FIELDS or any(fields[name] != value for name, value in known.items()):
         raise SealedFileError("the sealed file's manifest asks for what this version of modelpriv does not know.")
     texts = [fields["file_id"], *fields["versions"].values()] if isinstance(fields["versions"], dict) else [None]
     if not all(isinstance(text, str) for text in texts) or not isinstance(fields["metadata"], dict):

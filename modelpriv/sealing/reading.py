@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from modelpriv import _events
 from modelpriv.errors import ParameterError, ParameterTypeError
@@ -30,9 +30,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Opened:
-    """A file whose head is verified, with what reads and verifies its body."""
+    """A file whose head is verified, with what its manifest says and what reads and verifies its body."""
 
     head: Head
+    fields: dict[str, Any]
     envelope: envelope.Opened
     body: floe.Reader
     length: int
@@ -64,7 +65,8 @@ def read_head(source: floe.Source, size: int) -> Head:
 def open_head(source: floe.Source, size: int, keyring: Keyring | None, passphrase: Passphrase | None) -> Opened:
     """Read and verify the head of a file, and stop where the segments of its body begin."""
     head = read_head(source, size)
-    _events.note(file_id=layout.read_manifest(head.manifest)["file_id"])
+    fields = layout.read_manifest(head.manifest)
+    _events.note(file_id=fields["file_id"])
     context = envelope.wrap_context(head.manifest)
     opened_envelope = envelope.open_(
         head.slots,
@@ -75,7 +77,7 @@ def open_head(source: floe.Source, size: int, keyring: Keyring | None, passphras
     key = envelope.derive(opened_envelope.file_key, "body")
     message = floe.Message(key, sha256(head.manifest).digest(), header=_read_bytes(source, floe.HEADER))
     body = floe.Reader(message, head.prelude.body, source)
-    return Opened(head, opened_envelope, body, floe.plaintext_length(head.prelude.body))
+    return Opened(head, fields, opened_envelope, body, floe.plaintext_length(head.prelude.body))
 
 
 def to_keyring(key: object, passphrase: Passphrase | None) -> Keyring | None:

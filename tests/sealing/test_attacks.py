@@ -271,7 +271,7 @@ def test_a_later_format(bomb):
         manifest_with(suite="NULL"),
         manifest_with(origin="signed"),
         manifest_with(serializer="cloudpickle"),
-        manifest_with(policy={}),
+        manifest_with(unknown={}),
         manifest_with(versions="3.11"),
         manifest_with(versions={"python": 3}),
         manifest_with(metadata=None),
