@@ -40,6 +40,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
     null: str
 
     _nulls: tuple[str, ...] = ("keep", "raise")
+    _reference_parameter = "bind"  # the parameter that names the columns of `_reference_names`
 
     # --- what a child fills in ---
 
@@ -219,7 +220,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         """Return the positions of the declared columns."""
         columns = self.columns(frame.native) if callable(self.columns) else self.columns
         if columns is None:
-            taken = {find_column(frame, name, "reference column") for name in self._reference_names()}
+            taken = {find_column(frame, name, self._reference_parameter) for name in self._reference_names()}
             if taken:
                 raise ParameterError(
                     f"columns=None declares every column, also {sorted(frame.names[p] for p in taken)!r}, which "
@@ -241,7 +242,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         if len(set(positions)) < len(positions):
             raise ParameterError("columns names a column twice. Name each once.")
         for name in self._reference_names():
-            if find_column(frame, name, "reference column") in positions:
+            if find_column(frame, name, self._reference_parameter) in positions:
                 raise ParameterError(
                     f"Column {name!r} is protected and referred to by the same {type(self).__name__}, so it would "
                     "not be there to give the "
@@ -265,7 +266,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         """Read the columns that are referred to, by the names the user gave them."""
         references = {}
         for name in self._reference_names():
-            column = frame.column(find_column(frame, name, "reference column"))
+            column = frame.column(find_column(frame, name, self._reference_parameter))
             if column.data.null_count:
                 row = first_null(column)
                 raise InputError(

@@ -44,14 +44,14 @@ class FieldEncryptor(KeyedColumnTransformer):
         Public keys, or their lines of text, in the place of `key`: every `fit` makes a data key, and only the
         recipients' identities open what is encrypted with it. Store `wrapped_keys_` with the table.
     context : str or dict of str, optional
-        What a column's key and tokens are tied to: a text for one column, or a dict of names to texts; by default each
-        column's name. The same key, context and mode in two tables makes their columns joinable.
+        What a column's key and tokens are tied to: a dict of names to texts, or one text for all declared columns; by
+        default each column's name. The same key, context and mode in two tables makes their columns joinable.
     bind : list of column names, optional
         Columns whose cells a token is tied to, such as the row's id: moved to another row it does not open. They pass
         through, may hold no nulls, and must be there, unchanged, to open the tokens.
     pad : int, optional
-        Hide the length of a cell up to the next multiple of so many bytes, by ISO 7816-4 padding. It belongs to the
-        context's definition: who opens the tokens must pass the same.
+        Hide the length of a cell up to the next multiple of so many bytes, by ISO 7816-4 padding. Deterministic tokens
+        join only where it is the same. Tokens say that they are padded, and open without being told.
     alphabet : str, optional
         Format-preserving: the letters that are encrypted, "digits", "letters", "alphanumeric", "hex" (lower case), or a
         text of up to 65536 letters.
@@ -298,6 +298,9 @@ class FieldEncryptor(KeyedColumnTransformer):
         state = next((s for s in getattr(self, "_states", {}).values() if s.name == column), None)
         if hasattr(self, "_states") and state is None:
             raise ParameterError(f"column names {column!r}, which {type(self).__name__} was not fitted to encrypt.")
+        declared = as_names(self.columns) if state is None and not callable(self.columns) else None
+        if declared is not None and column not in declared:
+            raise ParameterError(f"column names {column!r}, which is not among columns={declared!r}.")
         found = logical_type(cells.type)
         if state is not None and found != state.logical:
             raise InputError(f"Column {column!r} holds {state.logical}, so no value of type {found} is in it.")
@@ -341,15 +344,15 @@ class FieldEncryptor(KeyedColumnTransformer):
             ) from None
 
     def _check_parameters(self) -> None:
+        check_field_parameters(self)
         if self.recipients is None and not isinstance(self.key, Identity):
             super()._check_parameters()
-        else:
-            self._check_context()
+            return
+        self._check_context()
         if self.recipients is not None:
             read_recipients(self.recipients)
             if not isinstance(self.key, (Identity, NoneType)):
                 raise ParameterError("key and recipients were both given. Encrypt with a key, or to recipients.")
-        check_field_parameters(self)
 
     def _reference_names(self) -> Sequence[Any]:
         return as_names(self.bind) or () if self.bind is not None else ()

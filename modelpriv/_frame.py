@@ -149,7 +149,7 @@ class _Array(Frame):
     container = "numpy"
 
     @property
-    def dtype(self) -> Any:  # type: ignore[override]  # an array knows its own
+    def dtype(self) -> Any:
         return self.native.dtype
 
     def _read(self, position: int, name: Any) -> Any:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["key_usage"]
 
+_FORM = "^[A-Za-z0-9_-]{28,}$"
 _FORMATS = {b"PAR1": "parquet", b"ARRO": "ipc"}
 _SEALED = b"\x8fmpr"
 
@@ -94,7 +95,8 @@ def _uses(X: Any) -> Iterator[tuple[str, int]]:
 
 def _in_column(cells: Any) -> Iterator[tuple[str, int]]:
     if is_text(cells.type):
-        counted: Any = pc.value_counts(token.key_ids(cells).drop_null())
+        formed = pc.match_substring_regex(cells, _FORM).fill_null(False)
+        counted: Any = pc.value_counts(token.key_ids(cells.filter(formed)).drop_null())
         yield from ((one["values"].hex(), one["counts"]) for one in counted.to_pylist())
 
 
@@ -135,10 +137,10 @@ def _may_be_text(type_: Any) -> bool:
 
 def _pinned(thing: Any, seen: set[int]) -> Iterator[str]:
     """Find the key ids that the transformers in an object are pinned to; a locked model answers by what opens it."""
-    if id(thing) in seen:
-        return
-    seen.add(id(thing))
     if isinstance(thing, BaseEstimator):
+        if id(thing) in seen:
+            return
+        seen.add(id(thing))
         held = vars(thing)
         if isinstance(held.get("key_id_"), str):
             yield held["key_id_"]

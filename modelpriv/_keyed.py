@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelpriv import _events
-from modelpriv._base import BaseColumnTransformer, Call
+from modelpriv._base import BaseColumnTransformer, Call, find_column
 from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.keys import AnyKeyring, resolve
 
@@ -27,7 +27,10 @@ class KeyedCall(Call):
     context: Any
 
     def context_of(self, column: Column) -> str:
-        """Return a column's context: its name, unless the parameter `context` says otherwise."""
+        """Return a column's context: its name, unless the parameter `context` says otherwise, by name or position."""
+        if isinstance(self.context, dict) and column.name not in self.context and column.name in self.frame.names:
+            position = self.frame.names.index(column.name)
+            return context_of(column.name, {column.name: self.context.get(position, column.name)})
         return context_of(column.name, self.context)
 
 
@@ -41,6 +44,9 @@ class KeyedColumnTransformer(BaseColumnTransformer):
     context: Any
 
     def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> KeyedCall:
+        if fitting and isinstance(self.context, dict):
+            for name in self.context:
+                find_column(frame, name, "context")  # a slip of the pen would silently keep tables from joining
         keys = self._keyring()
         key_id = self.key_id_ if not fitting else keys.primary
         _events.note_keys(key_id)

@@ -71,8 +71,8 @@ class Pseudonymizer(KeyedColumnTransformer):
     prefix : str, default=""
         What each text begins with, such as ``"P-"``.
     context : str or dict of str, optional
-        What a column's pseudonyms are tied to: a text for one column, or a dict of names to texts; by default each
-        column's name. The same key and context in two tables makes their columns joinable.
+        What a column's pseudonyms are tied to: a dict of names to texts, or one text for all declared columns; by
+        default each column's name. The same key and context in two tables makes their columns joinable.
     columns : list of str or int, callable, optional
         The columns to replace, by name or position; by default all. All others pass through.
     null : {"keep", "protect", "raise"}, default="keep"

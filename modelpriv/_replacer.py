@@ -81,8 +81,8 @@ class Replacer(KeyedColumnTransformer):
         name and e-mail address belong together, as far as the locale spells them alike. Columns of one Replacer get the
         same fake, unless `context` keeps them apart.
     context : str or dict of str, optional
-        What decides which columns agree: a text for one column, or a dict of names to texts; by default the name of the
-        column whose value chooses.
+        What decides which columns agree: a dict of names to texts, or one text for all declared columns; by default the
+        name of the column whose value chooses.
     columns : list of str or int, callable, optional
         The columns to replace, by name or position; by default all. All others pass through.
     null : {"keep", "protect", "raise"}, default="keep"
@@ -122,6 +122,7 @@ class Replacer(KeyedColumnTransformer):
     """
 
     _nulls = ("keep", "protect", "raise")
+    _reference_parameter = "subject"
 
     def __init__(
         self,

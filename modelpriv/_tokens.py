@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from modelpriv import _events
 from modelpriv._cells import NULL, decode, enc_rows, encode, plain_bytes
 from modelpriv._dtypes import is_text
-from modelpriv.errors import DecryptionError
+from modelpriv.errors import DecryptionError, ParameterError
 from modelpriv.kernels import token
 from modelpriv.keys import ScopedKeyring
 
@@ -26,6 +26,7 @@ __all__ = ["Tokens", "bound_to"]
 
 _KEY_LENGTH = 64  # AEAD_AES_SIV_CMAC_512
 _ROWS_NAMED = 5
+_IDS_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class Tokens:
     def reseal(self, column: Column, bound: Any, *, key_id: str) -> Any:
         """Return a column of tokens under another key of the ring; each keeps the type and value that it holds."""
         opened = self._open(column, bound, "raise")
+        if self.pad is None and token.is_padded(_text(column)):
+            raise ParameterError(
+                f"column {column.name!r}: its tokens are padded. Pass pad=, so that their lengths stay hidden."
+            )
         tags = np.unique(opened.tags[column.data.is_valid().to_numpy(zero_copy_only=False)])
         if len(tags) == 1:
             return self._seal(tags.tobytes(), opened.cells, bound, key_id)
@@ -67,7 +72,7 @@ class Tokens:
         return bool(pc.any(pc.not_equal(named, pa.scalar(bytes.fromhex(key_id), named.type))).as_py())
 
     def _seal(self, tag: bytes, cells: Any, bound: Any, key_id: str) -> Any:
-        header = token.header(self.mode, bytes.fromhex(key_id))
+        header = token.header(self.mode, bytes.fromhex(key_id), padded=self.pad is not None)
         associated_data = [self.context.encode(), bound]
         return token.seal(
             self._key(key_id), cells, header=header, associated_data=associated_data, prefix=tag, pad=self.pad
@@ -81,7 +86,7 @@ class Tokens:
             _events.note_keys(*(key_id.hex() for key_id in named if key_id))
         keys = {bytes.fromhex(key_id): self._key(key_id) for key_id in self.keys.key_ids}
         associated_data = [self.context.encode(), bound]
-        opened = token.open_(keys, tokens, mode=self.mode, associated_data=associated_data, pad=self.pad)
+        opened = token.open_(keys, tokens, mode=self.mode, associated_data=associated_data)
         if failures == "raise" and opened.verdict.any():
             raise DecryptionError(self._describe(column, opened.verdict))
         return opened
@@ -93,11 +98,15 @@ class Tokens:
         """Say how many cells do not open, why, and in which rows; never a cell."""
         other = "deterministic" if self.mode == "randomized" else "randomized"
         held = ", ".join(self.keys.key_ids) + ("; ask for a new grant" if isinstance(self.keys, ScopedKeyring) else "")
+        # What a token names as its key is no part of a cell; of many that are named a few will do.
+        foreign = _text(column).filter(pa.array(verdict == token.UNKNOWN_KEY))
+        ids = [key_id.hex() for key_id in token.key_ids(foreign).drop_null().unique().to_pylist() if key_id]
+        named = ", ".join(ids[:_IDS_NAMED]) + (", ..." if len(ids) > _IDS_NAMED else "")
         kinds = {
             token.NOT_A_TOKEN: "not a token, or cut",
             token.WRONG_MODE: f"not a token of mode {self.mode!r} (try mode={other!r})",
-            token.UNKNOWN_KEY: f"made under a key that the keyring does not hold (it holds {held})",
-            token.ALTERED: "altered, or made for another column, context, row, keyring or pad",
+            token.UNKNOWN_KEY: f"made under key ids that the keyring does not hold ({named}; it holds {held})",
+            token.ALTERED: "altered, or made for another column, context, row or keyring",
         }
         parts = []
         for kind, words in kinds.items():

@@ -26,12 +26,26 @@ if TYPE_CHECKING:
 Truths = npt.NDArray[np.bool_]
 _Length = TypeVar("_Length", int, "Lengths")
 
-__all__ = ["ALTERED", "NOT_A_TOKEN", "OK", "UNKNOWN_KEY", "WRONG_MODE", "Opened", "header", "key_ids", "open_", "seal"]
+__all__ = [
+    "ALTERED",
+    "NOT_A_TOKEN",
+    "OK",
+    "UNKNOWN_KEY",
+    "WRONG_MODE",
+    "Opened",
+    "header",
+    "is_padded",
+    "key_ids",
+    "open_",
+    "seal",
+]
 
 OK, NOT_A_TOKEN, WRONG_MODE, UNKNOWN_KEY, ALTERED = range(5)
 
-# The high half of the byte is version 1; the low half is the mode.
+# The high half of the byte is version 1; the low half is the mode, and whether the plaintext is padded.
 _MODES = {"deterministic": 0x11, "randomized": 0x12}
+_PADDED = 0x08
+_PADDED_START = ord("G")  # the first character of a padded token, of either mode
 _HEADER, _NONCE = 5, 16
 _HEADER_MASK = np.frombuffer(b"\xff" * _HEADER + bytes(3), np.uint64)
 _SHORTEST = 28  # characters of a header and a tag
@@ -67,12 +81,12 @@ class Opened:
     cells: pa.Array[Any] = field(repr=False)
 
 
-def header(mode: str, key_id: bytes) -> bytes:
-    """Give a token's first five bytes: one for version and mode, and the key id."""
+def header(mode: str, key_id: bytes, *, padded: bool = False) -> bytes:
+    """Give a token's first five bytes: one for version, mode and padding, and the key id."""
     _check_mode(mode)
     if len(key_id) != _HEADER - 1:
         raise ParameterError(f"key_id: is {len(key_id)} bytes long; a key id has 4.")
-    return bytes([_MODES[mode]]) + key_id
+    return bytes([_MODES[mode] | _PADDED * padded]) + key_id
 
 
 def seal(
@@ -99,16 +113,23 @@ def seal(
     prefix : bytes
         Stands before each cell in the plaintext.
     pad : int, optional
-        Lengthen each plaintext to a multiple of so many bytes (ISO 7816-4: 0x80, then zeros).
+        Lengthen each plaintext to a multiple of so many bytes (ISO 7816-4: 0x80, then zeros). The header has to say so.
 
     Returns
     -------
     pyarrow.Array of text
         Header, nonce, synthetic IV and ciphertext in unpadded base64url; null where the cell is null.
+
+    Raises
+    ------
+    ParameterError
+        The header says that there is padding and there is none, or the other way round.
     """
+    if bool(header[0] & _PADDED) != (pad is not None):
+        raise ParameterError("pad: the header says otherwise whether there is padding.")
     source = Cells.of(cells)
     data = datums([header, *associated_data], len(source))
-    head = _HEADER if header[0] == _MODES["deterministic"] else _HEADER + _NONCE
+    head = _HEADER if header[0] & ~_PADDED == _MODES["deterministic"] else _HEADER + _NONCE
     if head == _HEADER and not any(isinstance(datum, Cells) for datum in data) and _repeats(cells):
         return _seal_distinct(
             cells,
@@ -155,9 +176,8 @@ def open_(
     *,
     mode: str,
     associated_data: Sequence[bytes | pa.Array[Any]] = (),
-    pad: int | None = None,
 ) -> Opened:
-    """Open every token, under the key that it names, and give a verdict on each.
+    """Open every token, under the key that it names, and give a verdict on each; padding comes off where there is any.
 
     Parameters
     ----------
@@ -169,15 +189,13 @@ def open_(
         The only mode that opens.
     associated_data : sequence of bytes or pyarrow.Array of binary or text
         As in `seal`.
-    pad : int, optional
-        As in `seal`.
     """
     _check_mode(mode)
     source = Cells.of(tokens)
     data = datums(associated_data, len(source))
     head = _HEADER if mode == "deterministic" else _HEADER + _NONCE
     verdict, tags = np.zeros((2, len(source)), np.uint8)
-    ends = None if pad is None else np.zeros(len(source), np.intp)
+    ends = np.zeros(len(source), np.intp) if is_padded(tokens) else None
 
     def plain_lengths(lengths: Lengths) -> Lengths:
         plain: Lengths = np.maximum((lengths * 3 >> 2) - (head + TAG), 0)
@@ -193,12 +211,12 @@ def open_(
         found = np.full(len(raw), OK, np.uint8)
         tried = np.zeros(len(raw), np.bool_)
         plain = np.zeros((len(raw), width), np.uint8)
-        for key_id, some in _by_header(raw, whole, mode, keys):
-            if key_id not in sivs:
-                sivs[key_id] = Siv(keys[key_id], [header(mode, key_id), *data])
+        for own, some in _by_header(raw, whole, mode, keys, padded=ends is not None):
+            if own not in sivs:
+                sivs[own] = Siv(keys[own[1:]], [own, *data])
             sealed, opened = raw[some], plain[some]
             nonces = records(sealed, _HEADER, _NONCE).copy().view(np.uint64).reshape(-1, 2) if head > _HEADER else None
-            good = sivs[key_id].open(chosen(batch.rows, some), sealed, head, lengths[some], opened, nonces=nonces)
+            good = sivs[own].open(chosen(batch.rows, some), sealed, head, lengths[some], opened, nonces=nonces)
             good &= lengths[some] > 0
             tried[some] = True
             if not good.all():
@@ -207,8 +225,8 @@ def open_(
                 plain[some] = opened
         if not tried.all():
             found[~tried] = _explain(raw, formed, whole, mode)[~tried]
-        if pad is not None and ends is not None:
-            ends[batch.rows] = _unpad(plain, lengths, pad, found) - 1
+        if ends is not None:
+            ends[batch.rows] = _unpad(plain, lengths, (raw[:, 0] & _PADDED) != 0, found) - 1
         verdict[batch.rows] = found
         tags[batch.rows] = plain[:, 0]
         output.scatter(batch, plain, 1, stop)
@@ -228,12 +246,20 @@ def key_ids(tokens: pa.Array[Any]) -> pa.Array[Any]:
 
     def work(_: None, batch: Batch, _stop: int) -> None:
         raw, formed = _decode(source, batch, _HEADER + 1)
-        valid[batch.rows] = formed & np.isin(raw[:, 0], [*_MODES.values()])
+        valid[batch.rows] = formed & np.isin(raw[:, 0] & ~np.uint8(_PADDED), [*_MODES.values()])
         ids[batch.rows] = raw[:, 1:_HEADER]
 
     walk(source, lambda: None, work)
     bits, data = pa.array(valid).buffers()[1], pa.py_buffer(ids.tobytes())
     return pa.Array.from_buffers(pa.binary(_HEADER - 1), len(source), [bits, data])
+
+
+def is_padded(tokens: pa.Array[Any]) -> bool:
+    """Tell by the first characters whether there are padded tokens in a column, or cells that look like one."""
+    source = Cells.of(tokens)
+    starts = source.offsets[:-1]
+    filled = starts[source.offsets[1:] > starts]
+    return bool((source.data[filled] == _PADDED_START).any())
 
 
 def _check_mode(mode: str) -> None:
@@ -275,20 +301,22 @@ def _decoded(text: bytes) -> bytes | None:
         return None
 
 
-def _by_header(raw: Bytes, whole: Truths, mode: str, keys: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, Rows]]:
-    """Sort the rows that have the mode by the key that they name."""
+def _by_header(
+    raw: Bytes, whole: Truths, mode: str, keys: Mapping[bytes, bytes], *, padded: bool
+) -> Iterator[tuple[bytes, Rows]]:
+    """Sort the rows that have the mode by their headers: the keys that they name, and whether they are padded."""
     heads = records(raw, 0, 8).copy().view(np.uint64) & _HEADER_MASK
-    for key_id in keys:
-        named = whole & (heads == np.frombuffer(header(mode, key_id) + bytes(3), np.uint64))
+    for own in (header(mode, key_id, padded=flag) for flag in (False, True)[: 1 + padded] for key_id in keys):
+        named = whole & (heads == np.frombuffer(own + bytes(3), np.uint64))
         if named.all():
-            yield key_id, slice(None)
+            yield own, slice(None)
         elif named.any():
-            yield key_id, np.flatnonzero(named)
+            yield own, np.flatnonzero(named)
 
 
 def _explain(raw: Bytes, formed: Truths, whole: Truths, mode: str) -> npt.NDArray[np.uint8]:
     """Say of each cell what is wrong with it if no key was tried."""
-    first = raw[:, 0]
+    first = raw[:, 0] & ~np.uint8(_PADDED)
     other = formed & np.isin(first, [number for name, number in _MODES.items() if name != mode])
     found = np.where(other, WRONG_MODE, np.where(whole & (first == _MODES[mode]), UNKNOWN_KEY, NOT_A_TOKEN))
     return found.astype(np.uint8)
@@ -300,14 +328,14 @@ def _pad(plain: Bytes, lengths: Lengths) -> None:
     plain[np.arange(len(plain)), lengths] = 0x80
 
 
-def _unpad(plain: Bytes, lengths: Lengths, pad: int, found: npt.NDArray[np.uint8]) -> Lengths:
-    """Find where the padding of each plaintext begins; what is not padded as `_pad` does it counts as altered."""
+def _unpad(plain: Bytes, lengths: Lengths, padded: Truths, found: npt.NDArray[np.uint8]) -> Lengths:
+    """Find where each cell ends; what says that it is padded, and is not as ISO 7816-4 has it, counts as altered."""
     begins = plain.shape[1] - 1 - (plain[:, ::-1] != 0).argmax(1)
     marked = np.take_along_axis(plain, begins[:, None], 1)[:, 0] == 0x80  # noqa: PLR2004 - the mark of ISO 7816-4
-    good = marked & (begins > 0) & (lengths % pad == 0) & (lengths - begins <= pad)
+    good = ~padded | (marked & (begins > 0) & (begins < lengths))
     found[(found == OK) & ~good] = ALTERED
     plain[found != OK] = 0
-    return np.where(good, begins, 1)
+    return np.where(padded & good, begins, np.maximum(lengths, 1))
 
 
 def _shortened(cells: pa.Array[Any], lengths: Lengths) -> pa.Array[Any]:

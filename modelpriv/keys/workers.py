@@ -2,17 +2,28 @@
 
 An ordinary pickle refers to a keyring by its ids. The picklers with which joblib's loky and multiprocessing write
 their pipes have a table of their own; what is registered there crosses by value, as bytes over the pipe, in both
-directions: no temporary file, no shared memory. It keeps keys and plaintext off the disk; it does not protect the pipe.
+directions: no temporary file, no shared memory.
+
+multiprocessing writes connections to other machines with the same pickler. So the bytes are sealed, under a key that
+is derived from the secret which a process shares with the workers it starts, and with nobody else: its `authkey`.
 """
 
 import pickle
+import secrets
 from collections.abc import Callable
+from multiprocessing.process import current_process
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joblib.externals.loky.backend import reduction as loky
 
+from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys import registry, scoped
+from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import Keyring, build, read_secret, write_secret
 from modelpriv.keys.recipient import Recipient
@@ -21,6 +32,8 @@ from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.signing import SigningKey
 
 __all__ = ["dumps", "loads", "register", "register_keys"]
+
+_NONCE = 12
 
 T = TypeVar("T")
 Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -46,12 +59,18 @@ def dumps(value: object) -> bytes:
     What `register` is given can put its state through this, so that a pipe sees bytes: joblib would write a large
     array that it can see to a file in shared memory.
     """
-    return bytes(loky.dumps(value))
+    return _seal(bytes(loky.dumps(value)))
 
 
 def loads(data: bytes) -> Any:
-    """Unpickle, in the worker process, what `dumps` gave."""
-    return pickle.loads(data)  # noqa: S301 - from the pipe of this very program, as every task that a worker gets
+    """Unpickle, in the worker process, what `dumps` gave.
+
+    Raises
+    ------
+    KeyUnavailableError
+        It comes from a process that is no relative of this one.
+    """
+    return pickle.loads(_open(data))  # noqa: S301 - from this very program, as every task that a worker gets
 
 
 def register_keys() -> None:
@@ -59,12 +78,12 @@ def register_keys() -> None:
     register(Keyring, _reduce_keyring)
     register(ScopedKeyring, _reduce_scoped)
     register(Identity, _reduce_identity)
-    register(SigningKey, lambda key: (SigningKey.from_secret, (key.export_secret(),)))
+    register(SigningKey, lambda key: _to_relatives(SigningKey.from_secret, key.export_secret()))
     register(KeyReference, _reduce_reference)
 
 
 def _reduce_keyring(keyring: Keyring) -> Reduced:
-    return _arrive, (write_secret(keyring), keyring.uri)
+    return _to_relatives(_arrive, write_secret(keyring), keyring.uri)
 
 
 def _reduce_reference(reference: KeyReference) -> Reduced:
@@ -82,7 +101,7 @@ def _arrive(secret: str, uri: str | None) -> Keyring:
 
 def _reduce_scoped(keyring: ScopedKeyring) -> Reduced:
     context_keys, audit_keys = keyring._context_keys, keyring._audit_keys  # noqa: SLF001 - this is their way out
-    return _scoped_arrives, (keyring.fingerprints, keyring.scope, context_keys, audit_keys)
+    return _to_relatives(_scoped_arrives, keyring.fingerprints, keyring.scope, context_keys, audit_keys)
 
 
 def _scoped_arrives(
@@ -95,8 +114,39 @@ def _scoped_arrives(
 
 
 def _reduce_identity(identity: Identity) -> Reduced:
-    return _identity_arrives, (identity.recipient, identity.export_secret())
+    return _to_relatives(_identity_arrives, identity.recipient, identity.export_secret())
 
 
 def _identity_arrives(recipient: Recipient, secret: str) -> Identity:
     return registry.find_identity(recipient) or Identity.from_secret(secret)
+
+
+def _to_relatives(function: Callable[..., Any], *arguments: Any) -> Reduced:
+    """Give a call for a worker of this process to make, its arguments sealed."""
+    return _called, (_seal(pickle.dumps((function, arguments))),)
+
+
+def _called(data: bytes) -> Any:
+    function, arguments = loads(data)
+    return function(*arguments)
+
+
+def _seal(data: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + _cipher().encrypt(nonce, data, None)
+
+
+def _open(data: bytes) -> bytes:
+    try:
+        return _cipher().decrypt(data[:_NONCE], data[_NONCE:], None)
+    except InvalidTag:
+        raise KeyUnavailableError(
+            "a key or a sealed model came from a process that did not start this one. Between programs, hand on the "
+            "sealed file, and the key by its URI."
+        ) from None
+
+
+def _cipher() -> AESGCM:
+    # Looked up each time: a worker is told its parent's only after it has started.
+    info = enc(VERSION, "workers")
+    return AESGCM(HKDF(SHA256(), KEY_LENGTH, salt=None, info=info).derive(bytes(current_process().authkey)))

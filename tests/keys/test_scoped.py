@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -261,14 +262,15 @@ def test_workers_receive_only_the_scope(keyring):
 def test_in_another_process_without_the_ring(keyring):
     """Bytes that a pipe would carry give, in a fresh process, the context and no other."""
     code = (
-        "import sys, pickle; from modelpriv.keys import workers; k = workers.loads(sys.stdin.buffer.read())\n"
+        "import sys, pickle; from multiprocessing import current_process; from modelpriv.keys import workers\n"
+        "current_process().authkey = sys.stdin.buffer.read(32)\n"  # what a worker is given by its parent
+        "k = workers.loads(sys.stdin.buffer.read())\n"
         "print(k.working_key('ff1', context='email', length=32).hex())\n"
         "try: k.working_key('ff1', context='phone', length=32)\n"
         "except ValueError as e: print(type(e).__name__)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], input=workers.dumps(keyring.scoped(["email"])), check=True, capture_output=True
-    )
+    data = bytes(multiprocessing.current_process().authkey) + workers.dumps(keyring.scoped(["email"]))
+    done = subprocess.run([sys.executable, "-c", code], input=data, check=True, capture_output=True)
     wanted = keyring.working_key("ff1", context="email", length=32).hex()
     assert done.stdout.decode().split() == [wanted, "KeyUnavailableError"]
 

@@ -7,7 +7,9 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Client, Listener
 from multiprocessing.reduction import ForkingPickler
+from threading import Thread
 from types import SimpleNamespace
 
 import joblib
@@ -16,6 +18,7 @@ import pytest
 from joblib import Parallel, delayed
 from joblib.externals.loky.backend import reduction as loky
 
+from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys import KeyReference, Keyring, workers
 
 # What runs in a worker is importable there or has no name: a test module is neither.
@@ -181,7 +184,9 @@ def test_other_picklers_do_not_know_the_table(keyring, tmp_path):
         assert secret_part(keyring) not in data
     joblib.dump([keyring], tmp_path / "file")
     assert secret_part(keyring) not in (tmp_path / "file").read_bytes()
-    assert secret_part(keyring) in workers.dumps([keyring])
+    (crossed,) = workers.loads(workers.dumps([keyring]))
+    assert crossed is keyring
+    assert secret_part(keyring) not in workers.dumps([keyring])
 
 
 def test_registration_imports_nothing_of_its_own():
@@ -193,3 +198,31 @@ import modelpriv.keys
 print(*(name for name in set(sys.modules) - before if name.startswith(("joblib", "multiprocessing", "cloudpickle"))))
 """
     assert not subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip()
+
+
+def test_a_stranger_gets_no_keys(keyring):
+    """A connection to a process with another authkey carries no key, and its receiver is refused."""
+    address = Listener(("localhost", 0), authkey=None)
+    received = []
+
+    def listen():
+        with address.accept() as connection:
+            received.append(connection.recv_bytes())
+
+    listener = Thread(target=listen)
+    listener.start()
+    with Client(address.address) as connection:
+        connection.send(keyring)
+    listener.join()
+    address.close()
+    (data,) = received
+    assert keyring.export_secret().encode() not in data
+    assert not any(secret in data for secret in keyring._keys.values())
+    own = multiprocessing.current_process().authkey
+    multiprocessing.current_process().authkey = b"another program"
+    try:
+        with pytest.raises(KeyUnavailableError, match="did not start this one"):
+            pickle.loads(data)
+    finally:
+        multiprocessing.current_process().authkey = own
+    assert pickle.loads(data) is keyring
