@@ -24,7 +24,7 @@ __all__ = ["Block", "Chosen", "blocks"]
 _ROWS = 16_384
 _BYTES = 192 * 1024
 
-# Walking from the end of a cell to the characters wanted gives up after so many steps.
+# So many steps from an end of a cell to the characters wanted take less time than to list all characters.
 _STEPS = 4
 
 
@@ -175,12 +175,12 @@ class Block:
             flags |= spread(backwards, -last)
         return flags
 
-    def pick(self, cells: Flags) -> tuple[Block, Flags]:
+    def pick(self, cells: Flags) -> tuple[Block, Offsets]:
         """Return a block of some of the cells, and which bytes of this one are theirs."""
         starts, stops = self.starts[cells], self.stops[cells]
-        taken = self.cover((starts, stops))
-        data = self.data[taken]
-        kinds = data if self.is_ascii else self.kinds[taken]
+        taken = np.flatnonzero(self.cover((starts, stops)))
+        data = self.data.take(taken)
+        kinds = data if self.is_ascii else self.kinds.take(taken)
         return Block(data, np.append(0, np.cumsum(stops - starts)), (kinds, self._joined)), taken
 
     def to_arrow(self) -> pa.Array[Any]:
@@ -192,10 +192,31 @@ class Block:
         """Return flags that are unset in the whole of some cells."""
         return flags & ~self.cover((self.starts[cells], self.stops[cells])) if cells.any() else flags
 
-    @functools.cached_property
-    def second(self) -> Offsets:
-        """Where the second character of each cell begins, or where the cell ends."""
-        return np.minimum(self.starts + 1, self.stops) if self.is_ascii else self.choose(self.heads).nth(1)
+    def after(self, number: int) -> Offsets:
+        """Return where the first `number` characters of each cell end, at the latest with the cell."""
+        if self.is_ascii:
+            return np.minimum(self.starts + number, self.stops)
+        if number > _STEPS:
+            return self.choose(self.heads).nth(number)
+        bounds = self.starts
+        for _ in range(number):
+            bounds = np.minimum(bounds + 1, self.stops)
+            while len(rows := np.flatnonzero((self.at(bounds) == TAIL) & (bounds < self.stops))):
+                bounds[rows] += 1
+        return bounds
+
+    def before(self, number: int) -> Offsets:
+        """Return where the last `number` characters of each cell begin, at the earliest with the cell."""
+        if self.is_ascii:
+            return np.maximum(self.stops - number, self.starts)
+        if number > _STEPS:
+            return self.choose(self.heads).last(number)
+        bounds = self.stops
+        for _ in range(number):
+            bounds = np.maximum(bounds - 1, self.starts)
+            while len(rows := np.flatnonzero((self.at(bounds) == TAIL) & (bounds > self.starts))):
+                bounds[rows] -= 1
+        return bounds
 
     def whole(self, flags: Flags) -> Flags:
         """Return flags on all the bytes of each character whose first byte has one."""
@@ -254,7 +275,7 @@ class Chosen:
         """
         bounds = origin + step * number
         rows: Any = slice(None) if enough.all() else np.flatnonzero(enough)
-        for _ in range(_STEPS if 2 * int(self._end[-1]) > len(self.flags) else 0):
+        for _ in range(_STEPS if 2 * np.count_nonzero(self.flags) > len(self.flags) else 0):
             near, far = (origin[rows], bounds[rows])[::step]
             missing = number - self._counts.between(near, far).astype(np.intp)
             short = np.flatnonzero(missing)

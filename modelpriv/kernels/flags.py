@@ -77,9 +77,10 @@ def cover(size: int, *intervals: tuple[Offsets, Offsets]) -> Flags:
     opened, closed = _room(size), _room(size)
     for starts, stops in intervals:
         filled = starts < stops
-        every = bool(filled.all())
-        opened[starts if every else starts[filled]] = 1
-        closed[stops if every else stops[filled]] = 1
+        if filled.all():
+            opened[starts] = closed[stops] = 1
+        elif filled.any():
+            opened[starts[filled]] = closed[stops[filled]] = 1
     opened ^= closed  # one interval may begin where another ends
     sums, _ = _sums(opened, carry=True)
     sums &= np.uint8(1)  # inside where an odd number of bounds was passed

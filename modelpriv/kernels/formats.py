@@ -9,16 +9,21 @@ pen tells as much as the right one, and is masked like it.
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelpriv.kernels.blocks import Block
 from modelpriv.kernels.codes import begins_like, code
-from modelpriv.kernels.flags import Flags, Offsets
-from modelpriv.kernels.graphemes import HAN, LETTER, NUMBER, PUNCTUATION, SPACE, TAIL, Bytes
+from modelpriv.kernels.graphemes import HAN, LETTER, NUMBER, PUNCTUATION, SPACE, TAIL
 from modelpriv.kernels.mask import Rule, Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelpriv.kernels.blocks import Block
+    from modelpriv.kernels.flags import Flags, Offsets
+    from modelpriv.kernels.graphemes import Bytes
 
 __all__ = ["FORMATS"]
 
@@ -33,7 +38,7 @@ def _email(block: Block) -> Shown:
     stray[1:] |= (dot | sign)[:-1] & ((classes & _IS_WORD) == 0)[1:]  # a label begins with a letter or digit
     signs = block.choose(sign)
     at = signs.nth(0)
-    second = np.minimum(block.second, at)
+    second = np.minimum(block.after(1), at)
     fits = (signs.count == 1) & ~block.has((classes & _IN_LOCAL) == 0)
     fits &= (classes.take(block.stops - 1) & _ENDS_TOP) > 0
     fits &= block.counts(stray).between(at, block.stops) == 1  # the sign itself
@@ -59,21 +64,26 @@ def _cn_name(block: Block) -> Shown:
     characters = block.choose(block.kinds == HAN)
     second, third = characters.nth(1), characters.nth(2)
     long = np.flatnonzero((characters.count > 2) & (third - block.starts == _COMPOUND_BYTES))
-    spelt = np.zeros((len(long), 8), np.uint8)
-    spelt[:, :_COMPOUND_BYTES] = block.data[block.starts[long, None] + np.arange(_COMPOUND_BYTES)]
-    words = spelt.view("<u8")[:, 0]
+    # The eight bytes that begin at each byte, as numbers.
+    spelt = np.ndarray((len(block.data),), "<u8", np.pad(block.data, (0, 7)).data, strides=(1,))
+    words = spelt[block.starts[long]] & np.uint64(2 ** (8 * _COMPOUND_BYTES) - 1)
     compound = long[_COMPOUND.take(np.searchsorted(_COMPOUND, words), mode="clip") == words]
     second[compound] = third[compound]
     fits = (characters.count >= 2) & (characters.count <= 6) & ~block.has(block.heads & ~characters.flags)
     return Shown(block.cover((block.starts[fits], second[fits])))
 
 
-# --- dates and IP addresses: one form, and another for the cells that do not have it ----------------------------------
+# --- dates and IP addresses -------------------------------------------------------------------------------------------
 
 
 def _date(block: Block) -> Shown:
-    """Let the separators and the year stay."""
-    return Shown(_either(block, _iso_date, _other_date)[0])
+    """Let the separators and the year stay: of ISO dates, and for the rest of the cells of others."""
+    flags, fits = _iso_date(block)
+    if not fits.all():
+        rest, taken = block.pick(~fits)
+        if len(rest.data):
+            flags[taken] = _other_date(rest)
+    return Shown(flags)
 
 
 def _iso_date(block: Block) -> tuple[Flags, Flags]:
@@ -86,7 +96,7 @@ def _iso_date(block: Block) -> tuple[Flags, Flags]:
     return block.without(block.kinds == ord("-"), ~fits) | block.ends(4, 0, fits), fits
 
 
-def _other_date(block: Block) -> tuple[Flags, Flags]:
+def _other_date(block: Block) -> Flags:
     """Find dates with the year first or last, `-`, `/` or `.` between the parts, and maybe a time behind."""
     mark, blank = block.among("-/."), block.among(" T")
     marks, blanks = block.choose(mark), block.choose(blank)
@@ -107,17 +117,25 @@ def _other_date(block: Block) -> tuple[Flags, Flags]:
     fits &= block.counts(mark).between(block.starts, stop) == 2
     kept = mark | block.among(" :+")
     fits &= ~block.has(~(block.digits | blank | kept | block.among("Z")))
-    return block.without(kept, ~fits) | block.cover((year[fits], year[fits] + 4)), fits
+    return block.without(kept, ~fits) | block.cover((year[fits], year[fits] + 4))
 
 
 def _ip(block: Block) -> Shown:
     """Let the first half of an IPv4 address and the first two groups of an IPv6 address stay; no rest has a length."""
-    return Shown(*_either(block, _ip_v4, _ip_v6))
+    flags = np.zeros(len(block.data), np.bool_)
+    fits = np.zeros(len(block), np.bool_)
+    for mark, find in ((".", _ip_v4), (":", _ip_v6)):
+        marks = block.kinds == ord(mark)
+        if marks.any():
+            found, fitting = find(block, marks)
+            flags |= found
+            fits |= fitting
+    return Shown(flags, joined=fits)
 
 
-def _ip_v4(block: Block) -> tuple[Flags, Flags]:
+def _ip_v4(block: Block, dot: Flags) -> tuple[Flags, Flags]:
     """Find four numbers of up to 255 with dots between them."""
-    digit, dot = block.digits, block.kinds == ord(".")
+    digit = block.digits
     _, third, fourth = _continued(block, digit, 3)
     hundreds, tens, ones = block.kinds[:-2], block.kinds[1:-1], block.kinds[2:]
     stray = ~(digit | dot) | fourth | (dot & block.begins)
@@ -125,12 +143,13 @@ def _ip_v4(block: Block) -> tuple[Flags, Flags]:
     stray[2:] |= third[2:] & (hundreds >= ord("2")) & ~((hundreds == ord("2")) & _is_between(tens, ones, 0, 55))
     dots = block.choose(dot)
     fits = (dots.count == 3) & ~block.has(stray) & (block.at(block.stops - 1) != ord("."))
-    return block.without(dot, ~fits) | block.cover((block.starts[fits], dots.nth(1)[fits])), fits
+    second_dot, third_dot = dots.nth(1)[fits] + 1, dots.nth(2)[fits]
+    return block.cover((block.starts[fits], second_dot), (third_dot, third_dot + 1)), fits
 
 
-def _ip_v6(block: Block) -> tuple[Flags, Flags]:
+def _ip_v6(block: Block, colon: Flags) -> tuple[Flags, Flags]:
     """Find eight groups of up to 4 hexadecimal digits, or fewer and one double colon, with a group at the start."""
-    digit, colon = block.digits | block.between("a", "f", fold=True), block.kinds == ord(":")
+    digit = block.digits | block.between("a", "f", fold=True)
     (pair,) = _continued(block, colon, 1)
     *_, fifth = _continued(block, digit, 4)
     colons, pairs = block.choose(colon), block.choose(pair)
@@ -141,16 +160,6 @@ def _ip_v6(block: Block) -> tuple[Flags, Flags]:
     fits &= ~block.has(~(digit | colon) | fifth)
     first, second = colons.nth(0)[fits] + 1, colons.nth(1)[fits] + 1
     return block.cover((block.starts[fits], np.where(second == first + 1, first, second))), fits
-
-
-def _either(block: Block, usual: _Finder, other: _Finder) -> tuple[Flags, Flags]:
-    """Look for one form in all cells, and for another in those that do not have it."""
-    flags, fits = usual(block)
-    if not fits.all():
-        rest, taken = block.pick(~fits)
-        if len(rest.data):
-            flags[taken], fits[~fits] = other(rest)
-    return flags, fits
 
 
 def _continued(block: Block, flags: Flags, times: int) -> list[Flags]:
@@ -180,7 +189,6 @@ def _number(block: Block, stops: Offsets, widths: Offsets) -> Bytes:
 
 
 _ISO_DATE = b"\0\0\0\0-\0\0-\0\0"
-_Finder = Callable[[Block], tuple[Flags, Flags]]
 
 
 def _classes(members: Mapping[int, str]) -> bytes:

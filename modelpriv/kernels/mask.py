@@ -100,18 +100,18 @@ def by_position(keep_first: int = 0, keep_last: int = 0, keep: str = "") -> Rule
         nothing = np.zeros(len(block.data), np.bool_)
         if not ends and not keep:
             return Shown(nothing)
-        if block.is_ascii and not keep:
-            first = np.minimum(block.starts + keep_first, block.stops)
-            last = np.maximum(block.stops - keep_last, first)
-            return Shown(block.ends(keep_first, keep_last, _hides(block, block.content, first, last, ends)))
-        kept = block.whole(block.among(keep)) if keep else nothing
+        if not keep:
+            first = block.after(keep_first)
+            last = np.maximum(block.before(keep_last), first)
+            fit = _hides(block, block.content, first, last, ends)
+            return Shown(block.ends(keep_first, keep_last, fit) if block.is_ascii else _ends(block, first, last, fit))
+        kept = block.whole(block.among(keep))
         counted = block.choose(block.heads & ~kept)
         first = counted.nth(keep_first) if keep_first else block.starts
         last = np.maximum(counted.last(keep_last), first)
         fit = _hides(block, block.content & ~kept, first, last, ends)
-        head = [(block.starts[fit], first[fit])] if keep_first else []
-        tail = [(last[fit], block.stops[fit])] if keep_last else []
-        return Shown(block.cover(*head, *tail) | block.without(kept, ~fit))
+        flags = _ends(block, first, last, fit) if ends else nothing
+        return Shown(flags | block.without(kept, ~fit))
 
     return rule
 
@@ -160,6 +160,13 @@ def by_regex(pattern: str) -> Rule:
         return Shown(block.without(flags, hidden < np.maximum(seen, 1)))
 
     return rule
+
+
+def _ends(block: Block, first: Offsets, last: Offsets, cells: Flags) -> Flags:
+    """Return flags on what is before `first` and from `last` on, in some cells."""
+    if not cells.all():
+        return block.cover((block.starts[cells], first[cells]), (last[cells], block.stops[cells]))
+    return block.cover((block.starts, first), (last, block.stops))
 
 
 def _hides(block: Block, content: Flags, first: Offsets, last: Offsets, ends: int) -> Flags:
