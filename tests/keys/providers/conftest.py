@@ -87,6 +87,12 @@ def softhsm(tmp_path_factory):
     return {"module": module, "token": "modelpriv", "pin": PIN}
 
 
+@pytest.fixture
+def vault_client():
+    """The client of Vault and OpenBao is there, whatever it is pointed at."""
+    need(modules=["hvac"], install="hvac")
+
+
 @pytest.fixture(scope="session")
 def start_openbao(tmp_path_factory):
     """Start an OpenBao server, on a port of its own or one that is given; it is in memory, and new each time."""

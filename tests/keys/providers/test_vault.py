@@ -42,6 +42,7 @@ def refusal(provider, blob=None):
     return str(raised.value)
 
 
+@pytest.mark.usefixtures("vault_client")
 def test_unreachable():
     """A server that is not there is named, and called that."""
     with closing(socket.socket()) as free:
@@ -50,6 +51,7 @@ def test_unreachable():
         assert refusal(VaultProvider("modelpriv", url=url, token="canary")).endswith(f"at {url} cannot be reached.")
 
 
+@pytest.mark.usefixtures("vault_client")
 def test_slow():
     """A server that takes a connection and does not answer is given up after the time-out, and not asked again."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
@@ -79,6 +81,7 @@ def test_reaching_is_tried_twice(provider, monkeypatch):
     assert len(tries) == 3
 
 
+@pytest.mark.usefixtures("vault_client")
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ncanary", b"canary\r\n\r\n"])
 def test_another_server(answer):
     """What is no Vault at all is called that, and its words are not repeated."""
