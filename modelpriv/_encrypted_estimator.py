@@ -6,6 +6,7 @@ import contextlib
 import copy
 import hmac
 import html
+import io
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,8 +16,9 @@ from sklearn.base import clone
 
 from modelpriv import _events, sealing
 from modelpriv._delegation import DelegatingEstimator
-from modelpriv.errors import KeyUnavailableError, LockedError, ParameterError, SealedFileError
+from modelpriv.errors import KeyUnavailableError, LockedError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.keys import KeyReference, resolve_whole, workers
+from modelpriv.sealing.description import SCOPES, describe
 from modelpriv.sealing.file import Contents
 from modelpriv.sealing.layout import check_metadata
 from modelpriv.sealing.policy import check_policy
@@ -43,10 +45,10 @@ class EncryptedEstimator(DelegatingEstimator):
 
     It protects class, structure, hyper-parameters and all that was learnt, against whoever gets the bytes and not
     the key, and against changes to them. It leaks that a model is there, its size, the ids of the keyring's keys and
-    the keyring's URI, the versions of Python, scikit-learn and numpy, `policy` and `metadata`. It does not hide the
-    model from code of the process that has it open, nor from those who have the key; it does not protect what stands
-    beside it: the other steps of a pipeline, or the results of a grid search around it. So wrap the outermost
-    estimator. A pipeline's ``memory=`` keeps transformed data in clear, with or without it.
+    the keyring's URI, the versions of Python, scikit-learn and numpy, `policy` and `metadata`, and what `scope` leaves
+    readable. It does not hide the model from code of the process that has it open, nor from those who have the key; it
+    does not protect what stands beside it: the other steps of a pipeline, or the results of a grid search around it.
+    So wrap the outermost estimator. A pipeline's ``memory=`` keeps transformed data in clear, with or without it.
 
     Parameters
     ----------
@@ -54,6 +56,9 @@ class EncryptedEstimator(DelegatingEstimator):
         What is wrapped. If it is fitted already, the wrapper works at once; `fit` always fits a clone.
     key : Keyring or str
         A keyring, or the URI of one (``"env:NAME"``, ``"file:PATH"``). Its primary key seals.
+    scope : {"estimator", "parameters"}, default="estimator"
+        What is sealed: all of the estimator, or all that was learnt, while its class and hyper-parameters (of nested
+        estimators too) can be read by anyone, for a registry.
     policy : AccessPolicy, optional
         What those who read the model are meant to do with it: kept wherever it was read, not in this very object.
     metadata : dict, optional
@@ -98,11 +103,13 @@ class EncryptedEstimator(DelegatingEstimator):
         estimator: Any,
         *,
         key: Any = None,
+        scope: str = "estimator",
         policy: AccessPolicy | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self.estimator = estimator
         self.key = key
+        self.scope = scope
         self.policy = policy
         self.metadata = metadata
 
@@ -164,7 +171,7 @@ class EncryptedEstimator(DelegatingEstimator):
         return self
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - scikit-learn's signature
-        """Give the parameters; of a locked object whose key is not at hand, only that it is locked.
+        """Give the parameters; of a locked object whose key is not at hand, only those that were left readable.
 
         Parameters
         ----------
@@ -177,9 +184,13 @@ class EncryptedEstimator(DelegatingEstimator):
         """
         if not self._is_open():
             # A pipeline asks each step for its parameters, if only to print itself or to hand on the key of this one.
-            return {"estimator": _Locked(self._wanted()), "key": self.key, "policy": None, "metadata": None}
-        params: dict[str, Any] = super().get_params(deep=deep)
-        return params
+            params = dict.fromkeys(self._get_param_names()) | {
+                "estimator": _Locked(self._shown_locked()),
+                "key": self.key,
+            }
+            readable = self._claims().get("parameters", {}) if deep else {}
+            return params | {f"estimator__{name}": value for name, value in readable.items()}
+        return dict(super().get_params(deep=deep))
 
     def _is_open(self) -> bool:
         """Tell whether the object is open, and open it if its key is at hand."""
@@ -198,9 +209,19 @@ class EncryptedEstimator(DelegatingEstimator):
                 f"{self._wanted()}. ({error})"
             ) from None
 
+    def _claims(self) -> dict[str, Any]:
+        """Give what the ciphertext of a locked object says of the inner estimator, unverified: mostly nothing."""
+        with contextlib.suppress(ModelprivError):
+            return sealing.inspect(io.BytesIO(self._sealed or b"")).estimator or {}
+        return {}
+
     def _wanted(self) -> str:
         key = self.__dict__.get("key")
         return f"key id {key.primary}" if isinstance(key, KeyReference) else "its key"
+
+    def _shown_locked(self) -> str:
+        claimed = self._claims()
+        return f"<locked: {self._wanted()}" + (f", unverified: {claimed['class']!a}>" if claimed else ">")
 
     def __getattr__(self, name: str) -> Any:
         if self._sealed is None or name.startswith("_"):
@@ -227,6 +248,7 @@ class EncryptedEstimator(DelegatingEstimator):
 
     def _check_parameters(self) -> None:
         resolve_whole(self.key)
+        self._description()
         check_policy(self.policy)
         check_metadata(self.metadata)
 
@@ -247,12 +269,20 @@ class EncryptedEstimator(DelegatingEstimator):
         with contextlib.suppress(Exception):
             # Now, because the keyring that opens the enclosing file is known only while it is being opened.
             reference = KeyReference(*state["key"])
-        self.__dict__ = {"_sealed": state.get("sealed", b""), "_cloned": state.get("cloned") is True, "key": reference}
+        sealed, cloned = state.get("sealed"), state.get("cloned") is True
+        self.__dict__ = {"_sealed": sealed if isinstance(sealed, bytes) else b"", "_cloned": cloned, "key": reference}
 
     def _to_seal(self) -> Contents:
         if not self._is_open():
             return Contents(None, None, None, sealed=self._sealed)
-        return Contents(_Open(self, read=True), self.key, self.metadata, check_policy(self.policy))
+        policy, description = check_policy(self.policy), self._description()
+        return Contents(_Open(self, read=True), self.key, self.metadata, policy, description)
+
+    def _description(self) -> dict[str, Any] | None:
+        """Give what is to be readable of the inner estimator."""
+        if self.scope not in SCOPES:
+            raise ParameterError(f"scope must be one of {', '.join(map(repr, SCOPES))}, got {self.scope!r}.")
+        return describe(self.estimator) if self.scope == "parameters" else None
 
     def __copy__(self) -> Self:
         return _assemble(type(self), dict(vars(self)))
@@ -270,7 +300,7 @@ class EncryptedEstimator(DelegatingEstimator):
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # noqa: N803 - scikit-learn's signature
         if self._sealed is not None:
-            return f"{type(self).__name__}(<locked: {self._wanted()}>)"
+            return f"{type(self).__name__}({self._shown_locked()})"
         return str(super().__repr__(N_CHAR_MAX))
 
     def _repr_html_inner(self) -> str:
@@ -307,11 +337,11 @@ class _Open:
 class _Locked:
     """Stands for the inner estimator of a locked object among its parameters."""
 
-    def __init__(self, wanted: str) -> None:
-        self._wanted = wanted
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
 
     def __repr__(self) -> str:
-        return f"<locked: {self._wanted}>"
+        return self._shown
 
 
 def _assemble(cls: type[Wrapper], state: dict[str, Any]) -> Wrapper:

@@ -360,7 +360,18 @@ def test_a_clone_of_a_locked_one_forgets_what_the_given_estimator_learnt():
     assert hasattr(pickle.loads(data), "coef_")
 
 
-@pytest.mark.parametrize("state", [None, 7, [], {}, {"sealed": 7}, {"sealed": b"", "key": 3}, {"key": ("x", "y", "z")}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        7,
+        [],
+        {},
+        {"sealed": 7, "key": (("00000000",), (b"0",), None)},
+        {"sealed": b"", "key": 3},
+        {"key": ("x", "y", "z")},
+    ],
+)
 def test_unpickling_never_raises(state):
     """Whatever state it is given, it is then locked, and only its use raises."""
     broken = EncryptedEstimator.__new__(EncryptedEstimator)
@@ -469,6 +480,98 @@ def test_a_sealed_file_in_another_process(model, keyring, tmp_path):
     sealing.dump(model, tmp_path / "model.mpriv")
     (said,) = elsewhere(LOAD, tmp_path / "model.mpriv", tmp_path / "x.npy", keyring.export_secret())
     assert said == f"EncryptedEstimator {model.predict(X).tolist()}"
+
+
+# --- the scope ---
+
+
+@pytest.fixture
+def readable():
+    """A fitted model whose class and hyper-parameters are left readable, without and with its key."""
+    keys = Keyring.generate()
+    inner = make_pipeline(Marked(), StandardScaler(), LogisticRegression(C=0.7310585786300049, class_weight={0: 1.5}))
+    return EncryptedEstimator(inner, key=keys, scope="parameters").fit(X, Y)
+
+
+def test_class_and_hyper_parameters_are_readable(readable):
+    """With scope="parameters" anyone can read class and hyper-parameters, of nested estimators too."""
+    claims = sealing.inspect(io.BytesIO(readable.__getstate__()["sealed"])).estimator
+    assert claims["class"] == "sklearn.pipeline.Pipeline"
+    parameters = claims["parameters"]
+    assert parameters["logisticregression__C"] == 0.7310585786300049
+    assert parameters["logisticregression__class_weight"] == {"0": 1.5}
+    assert parameters["marked__note"] == CANARY
+    assert parameters["standardscaler"] == "<sklearn.preprocessing._data.StandardScaler>"
+
+
+def test_what_was_learnt_is_not(readable, serialiser):
+    """With scope="parameters" the bytes still hold nothing that was learnt."""
+    dumps, loads, unpack = serialiser
+    said = unpack(dumps(readable))
+    assert b"LogisticRegression" in said
+    learnt = {needle for step in readable.estimator_ for needle in needles(vars(step))} | {CANARY.upper().encode()}
+    public = {CANARY.encode(), b"sklearn", b"ndarray", b"0.7310585786300049"}
+    assert len(learnt - public) > 10
+    assert not [needle for needle in learnt - public if needle in said]
+    np.testing.assert_array_equal(loads(dumps(readable)).predict(X), readable.predict(X))
+
+
+def test_a_locked_one_shows_them(readable):
+    """A locked model shows what was left readable, as unverified, and gives it as parameters."""
+    data = pickle.dumps(readable)
+    readable.key = None
+    gc.collect()
+    locked = pickle.loads(data)
+    assert "unverified: 'sklearn.pipeline.Pipeline'" in repr(locked)
+    assert locked.get_params()["estimator__logisticregression__C"] == 0.7310585786300049
+    assert set(locked.get_params(deep=False)) == {"estimator", "key", "scope", "policy", "metadata"}
+    with pytest.raises(LockedError):
+        locked.set_params(estimator__logisticregression__C=1)
+    assert "Pipeline" not in repr(
+        pickle.loads(data.replace(b"sklearn.pipeline.Pipeline", b"sklearn.pipeline.Pipelin\x1b"))
+    )
+
+
+def test_hyper_parameters_that_json_cannot_say(keyring):
+    """Of a hyper-parameter that is neither number nor text, only the class is shown, never the content."""
+    odd = {
+        "a": np.arange(3),
+        "b": float("nan"),
+        "c": len,
+        "d": Ridge,
+        "e": (1, None),
+        "f": "\ud800",
+        "g": keyring,
+        3: {4},
+    }
+    model = EncryptedEstimator(Marked(odd), key=keyring, scope="parameters")
+    shown = sealing.inspect(io.BytesIO(model.__getstate__()["sealed"])).estimator["parameters"]["note"]
+    assert shown == {
+        "a": "<numpy.ndarray>",
+        "b": "nan",
+        "c": "<builtins.len>",
+        "d": "<sklearn.linear_model._ridge.Ridge>",
+        "e": [1, None],
+        "f": "\\ud800",
+        "g": "<modelpriv.keys.keyring.Keyring>",
+        "3": "<builtins.set>",
+    }
+
+
+def test_an_estimator_that_is_frozen(keyring):
+    """What a frozen estimator learnt is sealed, though it counts as a hyper-parameter of what holds it."""
+    frozen = pytest.importorskip("sklearn.frozen").FrozenEstimator(Ridge().fit(X, Y))
+    data = pickle.dumps(EncryptedEstimator(make_pipeline(frozen), key=keyring, scope="parameters"))
+    assert b"Ridge" in data
+    assert frozen.coef_[:1].tobytes() not in data
+
+
+def test_an_unknown_scope(keyring):
+    """A scope that is not known is refused, by fit and when it is written."""
+    model = EncryptedEstimator(Ridge(), key=keyring, scope="weights")
+    for use in (lambda: model.fit(X, Y), lambda: pickle.dumps(model)):
+        with pytest.raises(ParameterError, match="scope"):
+            use()
 
 
 # --- files ---

@@ -34,6 +34,7 @@ class Contents:
     key: object
     metadata: object
     policy: AccessPolicy | None = None
+    description: dict[str, Any] | None = None
     sealed: bytes | None = None
 
 
@@ -194,7 +195,7 @@ def _event(action: str, file: object) -> _events.event:
 
 def _prepare(model: object, key: object, passphrase: Passphrase | None, metadata: object) -> Callable[[Sink], object]:
     """Do all that can fail before anything is written; return what then writes."""
-    rules = None
+    rules = description = None
     if isinstance(model, Sealable):
         contents = model._to_seal()  # noqa: SLF001 - a protocol of this package
         if contents.sealed is not None:
@@ -206,8 +207,9 @@ def _prepare(model: object, key: object, passphrase: Passphrase | None, metadata
         key = contents.key if key is None and passphrase is None else key
         metadata = contents.metadata if metadata is None else metadata
         rules = None if contents.policy is None else contents.policy.to_json()
+        description = contents.description
     keyring = to_keyring(key, passphrase)
-    manifest = layout.new_manifest(metadata, rules)
+    manifest = layout.new_manifest(metadata, policy=rules, estimator=description)
     pieces = buffers.take_apart(model)
     write = writing.prepare(manifest, sum(map(len, pieces)), keyring=keyring, passphrase=passphrase)
     return lambda sink: write(pieces, sink)

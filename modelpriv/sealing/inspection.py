@@ -32,6 +32,8 @@ class Unverified:
         What its author wanted to be readable.
     policy : AccessPolicy or None
         What readers are meant to do with the model.
+    estimator : dict or None
+        Its class and hyper-parameters, if they were left readable.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class Unverified:
     versions: dict[str, str]
     metadata: dict[str, Any]
     policy: AccessPolicy | None
+    estimator: dict[str, Any] | None
 
     def __str__(self) -> str:
         # Through repr, because a hostile file could otherwise send control characters to the terminal.
@@ -91,6 +94,7 @@ def inspect(file: File) -> Unverified:
       versions: {...}
       metadata: {}
       policy: None
+      estimator: None
     """
     with opened(file) as (source, size):
         head = read_head(source, size)
@@ -105,4 +109,5 @@ def inspect(file: File) -> Unverified:
         versions=claims["versions"],
         metadata=claims["metadata"],
         policy=AccessPolicy.from_json(claims["policy"]) if "policy" in claims else None,
+        estimator=claims.get("estimator"),
     )

@@ -43,7 +43,7 @@ _VERSIONS = {
     "numpy": np.__version__,
 }
 _FIELDS = {"format", "suite", "file_id", "origin", "serializer", "versions", "metadata"}
-_OPTIONAL = {"policy"}
+_OPTIONAL: dict[str, Any] = {"policy": {}, "estimator": {"class": "", "parameters": {}}}
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class Prelude:
         return prelude
 
 
-def new_manifest(metadata: object, policy: dict[str, Any] | None = None) -> bytes:
+def new_manifest(metadata: object, **more: dict[str, Any] | None) -> bytes:
     """Write the manifest of a new file; ``metadata`` is what the author wants to be readable without a key.
 
-    A policy, the rules of `modelpriv.sealing.policy`, is only there where the author has set one.
+    The rules of a ``policy``, and the description of the ``estimator``, are only there where the author wants them.
 
     Raises
     ------
@@ -110,8 +110,14 @@ def new_manifest(metadata: object, policy: dict[str, Any] | None = None) -> byte
         "serializer": "pickle-5",
         "versions": _VERSIONS,
         "metadata": check_metadata(metadata),
-    } | ({} if policy is None else {"policy": policy})
-    return _json.dump(fields)
+    }
+    manifest = _json.dump(fields | {name: value for name, value in more.items() if value is not None})
+    if len(manifest) > LARGEST_MANIFEST:
+        raise ParameterError(
+            f"what is readable of the model (metadata; hyper-parameters, by its scope) takes {len(manifest)} bytes: "
+            f"{LARGEST_MANIFEST} are allowed."
+        )
+    return manifest
 
 
 def renewed(manifest: bytes) -> bytes:
@@ -128,13 +134,11 @@ def check_metadata(metadata: object) -> dict[str, Any]:
             f"metadata has the type {type(metadata).__name__}: give a dict with text as keys, or None."
         )
     try:
-        length = len(_json.dump(metadata))
+        _json.dump(metadata)
     except (TypeError, ValueError, RecursionError):
         raise ParameterError(
             "metadata holds what JSON cannot say: give text, finite numbers, lists and dicts"
         ) from None
-    if length > LARGEST_MANIFEST // 2:
-        raise ParameterError(f"metadata takes {length} bytes: {LARGEST_MANIFEST // 2} are allowed.")
     return metadata
 
 
@@ -155,12 +159,18 @@ def read_manifest(data: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise SealedFileError("the sealed file's manifest is of another format than the file: it was altered.")
     known = {"suite": SUITE, "origin": "keyring", "serializer": "pickle-5"}
-    if fields.keys() - _OPTIONAL != _FIELDS or any(fields[name] != value for name, value in known.items()):
+    if fields.keys() - _OPTIONAL.keys() != _FIELDS or any(fields[name] != value for name, value in known.items()):
         raise SealedFileError("the sealed file's manifest asks for what this version of modelpriv does not know.")
-    texts = [fields["file_id"], *fields["versions"].values()] if isinstance(fields["versions"], dict) else [None]
-    if not all(isinstance(text, str) for text in texts) or not isinstance(fields["metadata"], dict):
-        raise SealedFileError("the sealed file's manifest cannot be read: the file is damaged or was altered.")
-    return fields
+    match _OPTIONAL | fields:
+        case {
+            "file_id": str(),
+            "versions": dict(versions),
+            "metadata": dict(),
+            "policy": dict(),
+            "estimator": {"class": str(), "parameters": dict()},
+        } if all(isinstance(version, str) for version in versions.values()):
+            return fields
+    raise SealedFileError("the sealed file's manifest cannot be read: the file is damaged or was altered.")
 
 
 def _guess(data: bytes) -> str:

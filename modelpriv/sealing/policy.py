@@ -136,7 +136,7 @@ class AccessPolicy:
         return {name: rule for name, rule in rules.items() if rule is not None}
 
     @classmethod
-    def from_json(cls, rules: object) -> Self:
+    def from_json(cls, rules: dict[str, Any]) -> Self:
         """Read what a manifest says; a rule that is not known cannot be kept, and is refused.
 
         Raises
@@ -144,8 +144,6 @@ class AccessPolicy:
         SealedFileError
             The rules cannot be read.
         """
-        if not isinstance(rules, dict):
-            raise SealedFileError("the sealed file's policy cannot be read.")
         times = {name: rules.get(name) for name in ("not_before", "not_after")}
         try:
             read = {name: None if time is None else datetime.fromisoformat(time) for name, time in times.items()}

@@ -276,6 +276,9 @@ def test_a_later_format(bomb):
         manifest_with(versions={"python": 3}),
         manifest_with(metadata=None),
         manifest_with(file_id=7),
+        manifest_with(policy=[]),
+        manifest_with(estimator={"class": 7, "parameters": {}}),
+        manifest_with(estimator={"class": "Ridge"}),
     ],
 )
 def test_manifests_that_are_not_known(manifest, bomb):

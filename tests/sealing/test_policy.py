@@ -141,7 +141,7 @@ def test_outside_of_its_time(build, rules, words, keyring):
 
 def test_nothing_is_unpickled_out_of_time(bomb, keyring):
     """What is refused for its time has not been unpickled."""
-    manifest = layout.new_manifest(None, AccessPolicy(not_after=NOW - DAY).to_json())
+    manifest = layout.new_manifest(None, policy=AccessPolicy(not_after=NOW - DAY).to_json())
     data = forge(manifest, bomb(), keyring)
     with pytest.raises(LockedError, match="until"):
         sealing.loads(data, key=keyring)
@@ -182,7 +182,7 @@ def test_it_expires_while_it_is_open(build, monkeypatch):
 def test_drift(drift, here, opens, keyring, bomb, monkeypatch):
     """Another version of scikit-learn is accepted as far as the policy says, else refused before the unpickler runs."""
     monkeypatch.setattr(sklearn, "__version__", here)
-    manifest = json.loads(layout.new_manifest(None, AccessPolicy(max_sklearn_drift=drift).to_json()))
+    manifest = json.loads(layout.new_manifest(None, policy=AccessPolicy(max_sklearn_drift=drift).to_json()))
     manifest["versions"]["scikit-learn"] = "1.6.0"
     data = forge(layout._json.dump(manifest), bomb(), keyring)
     if opens:
@@ -231,12 +231,12 @@ def test_it_survives_rewrap_and_rekey(build, keyring, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "rules", [[], {"unknown": 1}, {"methods": [7]}, {"not_after": "soon"}, {"not_after": "2020-01-01"}]
+    "rules", [{"unknown": 1}, {"methods": [7]}, {"not_after": "soon"}, {"not_after": "2020-01-01"}]
 )
 def test_rules_that_are_not_known(rules, keyring, bomb):
     """A rule that cannot be kept is refused with the file, before anything is unpickled."""
     with pytest.raises(SealedFileError, match="policy"):
-        sealing.loads(forge(layout.new_manifest(None, rules), bomb(), keyring), key=keyring)
+        sealing.loads(forge(layout.new_manifest(None, policy=rules), bomb(), keyring), key=keyring)
     assert not bomb.exploded
 
 
