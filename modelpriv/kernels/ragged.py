@@ -15,7 +15,7 @@ from modelpriv.errors import InputTypeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["BLOCK", "Batch", "Blocks", "Cells", "Order", "Output", "chosen", "records", "walk", "windows"]
+__all__ = ["BLOCK", "Batch", "Blocks", "Cells", "Order", "Output", "chosen", "records", "spans", "walk", "windows"]
 
 Bytes = npt.NDArray[np.uint8]
 Lengths = npt.NDArray[np.intp]

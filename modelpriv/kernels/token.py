@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from modelpriv.errors import ParameterError
-from modelpriv.kernels.ragged import Batch, Cells, Output, chosen, records, walk
+from modelpriv.kernels.ragged import Batch, Cells, Output, chosen, records, spans, walk
 from modelpriv.kernels.siv import TAG, Siv, datums, width_of
 
 if TYPE_CHECKING:
@@ -257,9 +257,11 @@ def key_ids(tokens: pa.Array[Any]) -> pa.Array[Any]:
 def is_padded(tokens: pa.Array[Any]) -> bool:
     """Tell by the first characters whether there are padded tokens in a column, or cells that look like one."""
     source = Cells.of(tokens)
-    starts = source.offsets[:-1]
-    filled = starts[source.offsets[1:] > starts]
-    return bool((source.data[filled] == _PADDED_START).any())
+    for span in spans(0, len(source)):
+        filled = source.offsets[:-1][span][source.lengths(span) > 0]
+        if (source.data.take(filled) == _PADDED_START).any():
+            return True
+    return False
 
 
 def _check_mode(mode: str) -> None:
