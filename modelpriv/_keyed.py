@@ -54,13 +54,15 @@ class KeyedColumnTransformer(BaseColumnTransformer):
 
     def _finish_fit(self, call: KeyedCall) -> None:
         self.key_id_ = call.key_id
-        if isinstance(self.key, str):
-            self._fetched = (self.key, call.keys)
 
     def _keyring(self) -> AnyKeyring:
         """Resolve `key`; a keyring that a URI names is fetched once and kept for this object's life."""
+        if not isinstance(self.key, str):
+            return resolve(self.key)
         uri, kept = getattr(self, "_fetched", (None, None))
-        return resolve(kept if isinstance(self.key, str) and self.key == uri else self.key)
+        keys = resolve(kept if self.key == uri else self.key)
+        self._fetched = (self.key, keys)
+        return keys
 
     def _check_parameters(self) -> None:
         if self.key is None:

@@ -128,6 +128,12 @@ def test_it_is_asked_once(source, tmp_path, monkeypatch):
     for _ in range(3):
         assert step.inverse_transform(step.transform(table)).equals(table)
     assert len(calls) == 1
+    released = step.transform(table)
+    del step
+    opener = FieldEncryptor(key=f"file:{tmp_path / 'keys.json'}")
+    for _ in range(3):
+        assert opener.inverse_transform(released).equals(table)
+    assert len(calls) == 2
 
 
 def test_a_file_alone_is_asked_nothing(source, keyring, tmp_path):
