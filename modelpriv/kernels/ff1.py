@@ -240,6 +240,7 @@ class _RoundFunction:
 
     def __call__(self, number: int, words: Limbs) -> Limbs:
         """Give the value as `_System.reduce` takes it."""
+        words = words[: self._words - 1]  # those above are zero
         ends = self._ends.copy()
         ends[:, self._round_at] ^= number
         blocks = np.empty((ends.shape[1] // _BLOCK, self._count, 2), np.uint64)

@@ -164,15 +164,7 @@ def width_of(lengths: Lengths) -> int:
 
 
 class Siv:
-    """One key and its associated data, over matrices of cells.
-
-    Parameters
-    ----------
-    key : bytes
-        32, 48 or 64 bytes.
-    data : list of bytes or Cells
-        The associated data.
-    """
+    """One key and its associated data, over matrices of cells: one of these for each thread."""
 
     def __init__(self, key: bytes, data: Sequence[bytes | Cells]) -> None:
         if len(key) not in _KEY_LENGTHS:
@@ -375,9 +367,8 @@ def _sorted(lengths: Lengths) -> tuple[Order, list[int]]:
     blocks = np.minimum((lengths + (BLOCK - 1)) >> 4, _LONG + 1).astype(np.uint8)
     np.maximum(blocks, 1, out=blocks)
     places = np.argsort(blocks, kind="stable")
-    upto = np.searchsorted(
-        blocks.take(places), _NUMBERS.astype(np.uint8), side="right"
-    )  # cells of at most so many blocks
+    # How many cells have at most so many blocks, and what it costs, in us, to leave all others to the library.
+    upto = np.searchsorted(blocks.take(places), _NUMBERS.astype(np.uint8), side="right")
     cost = 2.5 * (len(lengths) - upto) + 11 * _NUMBERS
     cost[1:] += 25
     most = int(cost.argmin())
