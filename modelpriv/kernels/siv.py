@@ -369,8 +369,7 @@ def _sorted(lengths: Lengths) -> tuple[Order, list[int]]:
     places = np.argsort(blocks, kind="stable")
     # How many cells have at most so many blocks, and what it costs, in us, to leave all others to the library.
     upto = np.searchsorted(blocks.take(places), _NUMBERS.astype(np.uint8), side="right")
-    cost = 2.5 * (len(lengths) - upto) + 11 * _NUMBERS
-    cost[1:] += 25
+    cost = 2.5 * (len(lengths) - upto) + 11 * _NUMBERS + 25 * (_NUMBERS > 0)
     most = int(cost.argmin())
     count = int(upto[most])
     firsts = [*upto[:most].tolist(), count, count]
