@@ -6,6 +6,7 @@ Everything about a character is said of its first byte, its head.
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,9 @@ __all__ = ["Block", "Chosen", "blocks"]
 # Blocks of this size stay in cache: with temporaries of twice the bytes a mask takes 1.8 times as long.
 _ROWS = 16_384
 _BYTES = 192 * 1024
+
+# Fewer cells than this are counted one by one.
+_FEW = 16
 
 # So many steps from an end of a cell to the characters wanted take less time than to list all characters.
 _STEPS = 4
@@ -144,11 +148,15 @@ class Block:
         """Return the running count of flags, for questions within a cell."""
         return Counts(flags, self._widest)
 
+    def totals(self, flags: Flags) -> npt.NDArray[Any]:
+        """Return how many flags each cell has."""
+        if len(self) < _FEW:
+            return np.array([np.count_nonzero(flags[i:j]) for i, j in itertools.pairwise(self.bounds)], np.intp)
+        return self.counts(flags).along(self.bounds)
+
     def has(self, flags: Flags) -> Flags:
         """Return which cells have a flag at all."""
-        if not flags.any():
-            return np.zeros(len(self), np.bool_)
-        return self.counts(flags).along(self.bounds) > 0
+        return self.totals(flags) > 0 if flags.any() else np.zeros(len(self), np.bool_)
 
     def choose(self, flags: Flags) -> Chosen:
         """Return the flagged characters, by cell."""

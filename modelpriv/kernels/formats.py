@@ -55,7 +55,7 @@ def _name(block: Block) -> Shown:
     first = block.heads & ~space if not block.is_ascii else ~space
     first[1:] &= space[:-1] | block.begins[1:]
     flags = space | block.whole(first)
-    hidden = block.counts(((classes & _IS_LETTER) > 0) & ~flags).along(block.bounds)
+    hidden = block.totals(((classes & _IS_LETTER) > 0) & ~flags)
     return Shown(block.without(flags, block.has((classes & _IN_NAME) == 0) | (hidden == 0)))
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from modelpriv.kernels.flags import pieces
+
 if TYPE_CHECKING:
     from modelpriv.kernels.flags import Offsets
 
@@ -52,15 +54,15 @@ def kinds_of(data: Bytes, bounds: Offsets) -> tuple[Bytes, bool]:
     joined : bool
         Whether a character may have several code points.
     """
-    returns = data == ord("\r")  # before a line feed it is one character with it
-    if not returns.any() and int(data.max(initial=0)) < LETTER:
+    # A carriage return and a line feed behind it are one character.
+    if not any((part == _RETURN).any() or part.max() >= LETTER for part in map(data.__getitem__, pieces(len(data)))):
         return data, False
     kinds = _kinds_of_code_points(data)
     starts, stops = bounds[:-1], bounds[1:]
     orphans = kinds.take(starts, mode="clip") == TAIL
     if orphans.any():
         kinds[starts[orphans & (starts < stops)]] = OTHER
-    joining = np.flatnonzero((kinds == JOINING) | returns)
+    joining = np.flatnonzero((kinds == JOINING) | (kinds == _RETURN))
     for cell in sorted(set(np.searchsorted(stops, joining, side="right").tolist())):
         _cut(data, kinds, int(bounds[cell]), int(bounds[cell + 1]))
     return kinds, len(joining) > 0
@@ -125,6 +127,8 @@ def _table() -> Bytes:
 
 # \X counts back to the start of a run of flags for each of them: taking the pairs first keeps a long run linear.
 _GRAPHEME = regex.compile(r"\p{RI}{2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*|\X")
+
+_RETURN = np.uint8(ord("\r"))
 
 # Code points from here on are rare enough to be cut by the rules themselves.
 _TABLE = 0x20000

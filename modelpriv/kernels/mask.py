@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from modelpriv.errors import ParameterError
 from modelpriv.kernels.blocks import Block, blocks
+from modelpriv.kernels.flags import pieces
 
 if TYPE_CHECKING:
     from modelpriv.kernels.flags import Flags, Offsets
@@ -154,10 +155,12 @@ def by_regex(pattern: str) -> Rule:
             spans = pc.fill_null(group.values, 0).to_numpy(zero_copy_only=False).reshape(-1, 2)
             starts = block.starts + spans[:, 0]
             flags |= block.cover((starts, starts + spans[:, 1]))
-        flags = block.entirely(flags)
-        hidden = block.counts(block.content & ~flags).along(block.bounds)
-        seen = block.counts(block.content & flags).along(block.bounds)
-        return Shown(block.without(flags, hidden < np.maximum(seen, 1)))
+        if flags.any():
+            flags = block.entirely(flags)
+            hidden = block.totals(block.content & ~flags)
+            seen = block.totals(block.content & flags)
+            flags = block.without(flags, hidden < np.maximum(seen, 1))
+        return Shown(flags)
 
     return rule
 
@@ -231,9 +234,10 @@ def _write(column: _Column, block: Block, shown: Shown, mark: bytes, *, joined: 
 
 def _overwrite(data: Bytes, flags: Flags, byte: int, out: Bytes) -> Bytes:
     """Copy bytes, but this one for each without a flag: four passes of bit operations, a fifth of np.where's time."""
-    np.bitwise_xor(data, np.uint8(byte), out=out)
-    out &= np.negative(flags.view(np.uint8))
-    out ^= np.uint8(byte)
+    for piece in pieces(len(data)):
+        part = np.bitwise_xor(data[piece], np.uint8(byte), out=out[piece])
+        part &= np.negative(flags[piece].view(np.uint8))
+        part ^= np.uint8(byte)
     return out
 
 

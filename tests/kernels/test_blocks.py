@@ -48,6 +48,17 @@ def test_content_is_letters_and_digits(cells):
     assert block.content[block.heads].tolist() == expected
 
 
+@pytest.mark.parametrize("few", [0, 100])
+@given(cells=CELLS)
+def test_totals_of_many_and_of_few_cells(few, cells):
+    """The flags of each cell are counted, whether cell by cell or all at once."""
+    block = block_of(cells)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_FEW", few)
+        totals = block.totals(block.heads)
+    assert totals.tolist() == [len(graphemes([cell])) for cell in cells]
+
+
 @given(cells=CELLS, character=st.sampled_from("-aé陈𠮷\u00a0"))
 def test_among_finds_the_character_alone(cells, character):
     """A character is found where it stands alone, not where a combining one makes another of it."""

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpriv.kernels.flags import Counts, cover, spread
+from modelpriv.kernels import flags as module
+from modelpriv.kernels.flags import Counts, cover, pieces, spread
 
 FLAGS = st.lists(st.booleans(), max_size=400).map(lambda flags: np.array(flags, np.bool_))
 
@@ -36,8 +37,9 @@ def test_counts_do_not_overflow(size):
     assert counts.between(np.array([0, 1]), np.array([size, size])).tolist() == [size, size - 1]
 
 
+@pytest.mark.parametrize("sparse", [True, False])
 @given(data=st.data(), size=st.integers(0, 300))
-def test_cover_sets_exactly_the_intervals(data, size):
+def test_cover_sets_exactly_the_intervals(sparse, data, size):
     """A byte is covered if and only if it lies in one of the intervals, which may touch or be empty."""
     bounds = sorted(data.draw(st.lists(st.integers(0, size), max_size=40)))
     bounds = np.array(bounds[: len(bounds) // 2 * 2], np.intp).reshape(-1, 2)
@@ -45,7 +47,17 @@ def test_cover_sets_exactly_the_intervals(data, size):
     for start, stop in bounds:
         expected[start:stop] = True
     first, second = bounds[::2], bounds[1::2]
-    assert cover(size, (first[:, 0], first[:, 1]), (second[:, 0], second[:, 1])).tolist() == expected.tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_SPARSE", 0 if sparse else size + 1)
+        covered = cover(size, (first[:, 0], first[:, 1]), (second[:, 0], second[:, 1]))
+    assert covered.tolist() == expected.tolist()
+
+
+def test_pieces_are_all_there_is():
+    """Pieces follow one another, and the last one ends with the bytes or behind them."""
+    data = np.arange(700_000)
+    assert np.concatenate([data[piece] for piece in pieces(len(data))]).tolist() == data.tolist()
+    assert not list(pieces(0))
 
 
 @given(flags=FLAGS, count=st.integers(1, 40), backwards=st.booleans())

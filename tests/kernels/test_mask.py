@@ -223,6 +223,15 @@ def test_a_group_does_not_split_a_character():
     assert masked(by_regex("^(?P<a>e)"), "e\u0301tude") == ["*****"]
 
 
+@pytest.mark.parametrize("cell", ["x" * 700_000, "陈" * 300_000, "x\r\n" * 30_000], ids=["ascii", "han", "joined"])
+def test_long_cells_are_masked_like_short_ones(cell):
+    """A cell that is longer than a block is masked as its rule says, from one end to the other."""
+    found = regex.findall(r"\X", cell)
+    hidden = "*" * (len(found) - 2)
+    assert masked(by_position(1, 1), "ab", cell, "abcd") == ["**", found[0] + hidden + found[-1], "a**d"]
+    assert masked(by_regex(f"^(?P<a>{found[0]})"), cell) == [found[0] + hidden + "*"]
+
+
 @pytest.mark.parametrize(
     "pattern", [r"(?P<a>x)(?:x+x+)+y", r"^(?P<a>x)(?:x*)*$|(?P<b>z)", r"(?P<a>(?:x|x?)+)z", r"(?P<a>x)(?:.*){9}="]
 )
