@@ -28,7 +28,8 @@ _BYTES = 192 * 1024
 # Fewer cells than this are counted one by one.
 _FEW = 16
 
-# So many steps from an end of a cell to the characters wanted take less time than to list all characters.
+# So many steps from an end of a cell to the characters wanted take less time than to list all characters. A character
+# of joined code points may have any number of bytes, and is not stepped over.
 _STEPS = 4
 
 
@@ -204,7 +205,7 @@ class Block:
         """Return where the first `number` characters of each cell end, at the latest with the cell."""
         if self.is_ascii:
             return np.minimum(self.starts + number, self.stops)
-        if number > _STEPS:
+        if number > _STEPS or self._joined:
             return self.choose(self.heads).nth(number)
         bounds = self.starts
         for _ in range(number):
@@ -217,7 +218,7 @@ class Block:
         """Return where the last `number` characters of each cell begin, at the earliest with the cell."""
         if self.is_ascii:
             return np.maximum(self.stops - number, self.starts)
-        if number > _STEPS:
+        if number > _STEPS or self._joined:
             return self.choose(self.heads).last(number)
         bounds = self.stops
         for _ in range(number):

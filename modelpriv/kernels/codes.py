@@ -67,7 +67,11 @@ def code(
     def look(kinds: Bytes, allowed: Flags) -> tuple[bytes, bytes] | None:
         """Return the layout of one code (0 is what is allowed, all else itself), and what stays of it."""
         places = np.flatnonzero(allowed)
-        if not lowest <= len(places) <= highest or not set(kinds[~allowed].tobytes()) <= set(separators.encode()):
+        if (
+            len(kinds) > _LONGEST
+            or not lowest <= len(places) <= highest
+            or not set(kinds[~allowed].tobytes()) <= set(separators.encode())
+        ):
             return None
         shown = ~allowed
         shown[places[:first]] = True
@@ -158,6 +162,7 @@ def _runs(text: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 _PARTS = 3
+_LONGEST = 64  # what is longer than this, for all its separators, is not a usual layout
 
 _Finder = Callable[[Block, Flags], tuple[Flags, Flags]]
 _Looker = Callable[[Bytes, Flags], tuple[bytes, bytes] | None]

@@ -80,6 +80,27 @@ def test_chosen_characters_are_counted_from_both_ends(cells, number, letters):
     ]
 
 
+@given(cells=CELLS, number=st.integers(0, 7))
+def test_ends_are_counted_in_characters(cells, number):
+    """The first and the last characters of each cell end and begin where so many have been counted."""
+    block = block_of(cells)
+    made = [regex.findall(r"\X", cell) for cell in cells]
+    firsts = [len("".join(found[:number]).encode()) for found in made]
+    lasts = [len("".join(found[max(len(found) - number, 0) :]).encode()) for found in made]
+    assert (block.after(number) - block.starts).tolist() == firsts
+    assert (block.stops - block.before(number)).tolist() == lasts
+
+
+@pytest.mark.parametrize("cell", ["é陈x陈é" * 9, "é" + "\u0301" * 100_000 + "陈", "a" * 9])
+def test_long_and_many_characters_are_counted(cell):
+    """Many characters are counted, and one of a great many code points is, in time."""
+    block = block_of([cell, ""])
+    found = regex.findall(r"\X", cell)
+    for number in (1, 2, 6):
+        assert block.after(number)[0] == len("".join(found[:number]).encode())
+        assert block.before(number)[0] == len(cell.encode()) - len("".join(found[-number:]).encode())
+
+
 def test_sparse_characters_are_found_as_dense_ones():
     """Where chosen characters are far apart, they are listed instead of walked to, with the same result."""
     block = block_of(["a" * 100 + "-" + "b" * 100 + "-" * 200 + "c", "-" * 1000 + "a" + "-" * 9, "--" + "b" * 9 + "-"])

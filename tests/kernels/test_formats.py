@@ -419,6 +419,13 @@ def test_no_cell_comes_out_as_it_went_in(name, cells):
         assert all(character in left for character in result if character != "\x7f")
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_empty_cells_among_others(name):
+    """Empty cells beside cells of the format stay empty, and change nothing."""
+    (cell, expected), *_ = TABLE[name].items()
+    assert masked(name, "", cell, "", cell, "") == ["", expected, "", expected, ""]
+
+
 def test_formats_over_many_blocks(monkeypatch):
     """A column that takes several blocks is masked like its cells one by one."""
     monkeypatch.setattr(blocks, "_ROWS", 3)
