@@ -8,15 +8,17 @@ from modelpriv._masker import Masker
 from modelpriv._pseudonymizer import Pseudonymizer
 from modelpriv._replacer import Replacer
 from modelpriv.audit import AuditLog
-from modelpriv.keys import Identity, Keyring, Recipient
-from modelpriv.sealing import dump, dumps, inspect, load, loads
+from modelpriv.keys import Grant, Identity, Keyring, Recipient, SigningKey
+from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, load, loads, rekey, rewrap
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AccessPolicy",
     "AuditLog",
     "EncryptedEstimator",
     "FieldEncryptor",
+    "Grant",
     "Identity",
     "KeyedProjection",
     "Keyring",
@@ -24,10 +26,13 @@ __all__ = [
     "Pseudonymizer",
     "Recipient",
     "Replacer",
+    "SigningKey",
     "dump",
     "dumps",
     "inspect",
     "key_usage",
     "load",
     "loads",
+    "rekey",
+    "rewrap",
 ]
