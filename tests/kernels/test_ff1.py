@@ -126,8 +126,8 @@ def test_agrees_with_libffx(radix, length, tweak, seed):
     peer = FF1(key, radix=radix)
     sealed = ["".join(letters[number] for number in row) for row in encrypt(key, radix, plain, tweak).tolist()]
     texts = ["".join(letters[number] for number in row) for row in plain.tolist()]
-    assert sealed == [peer.encrypt(text, tweak) for text in texts]
-    assert [peer.decrypt(text, tweak) for text in sealed] == texts
+    assert sealed == [peer.encrypt(text, tweak=tweak) for text in texts]
+    assert [peer.decrypt(text, tweak=tweak) for text in sealed] == texts
 
 
 def test_a_column_longer_than_a_batch():
