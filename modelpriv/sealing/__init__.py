@@ -2,7 +2,21 @@
 
 from modelpriv.sealing.file import dump, dumps, load, loads
 from modelpriv.sealing.inspection import Unverified, inspect
+from modelpriv.sealing.leaks import Leak, LeakReport, leak_report
 from modelpriv.sealing.policy import AccessPolicy
 from modelpriv.sealing.rewrapping import rekey, rewrap
 
-__all__ = ["AccessPolicy", "Unverified", "dump", "dumps", "inspect", "load", "loads", "rekey", "rewrap"]
+__all__ = [
+    "AccessPolicy",
+    "Leak",
+    "LeakReport",
+    "Unverified",
+    "dump",
+    "dumps",
+    "inspect",
+    "leak_report",
+    "load",
+    "loads",
+    "rekey",
+    "rewrap",
+]

@@ -173,6 +173,22 @@ def read_manifest(data: bytes) -> dict[str, Any]:
     raise SealedFileError("the sealed file's manifest cannot be read: the file is damaged or was altered.")
 
 
+def manifest_length(data: bytes) -> int:
+    """Give the length of the manifest that the beginning of a file claims."""
+    return int.from_bytes(data[12:16], "little")
+
+
+def peek(data: bytes) -> dict[str, Any]:
+    """Read the manifest that stands in the beginning of a file, whatever comes behind.
+
+    Raises
+    ------
+    SealedFileError
+        It is not whole, or not one of this format.
+    """
+    return read_manifest(data[PRELUDE : PRELUDE + manifest_length(data)])
+
+
 def _guess(data: bytes) -> str:
     """Say what a file may be that is not ours, for the error."""
     if data[:1] == b"\x80":
