@@ -76,11 +76,13 @@ class LeakReport:
     >>> from sklearn.linear_model import Ridge
     >>> from modelpriv import EncryptedEstimator, Keyring
     >>> from modelpriv.sealing import leak_report
-    >>> print(leak_report(Ridge()))
-    Ridge: 4 in clear
-    place                   kind   size
-    model                   class  33 bytes
-    ...
+    >>> print(leak_report({"note": "a text", "weights": [0.5, 1.5]}))
+    dict: 4 in clear
+    place         kind     size
+    model{key 0}  text     4 bytes
+    model{0}      text     6 bytes
+    model{key 1}  text     7 bytes
+    model{1}      numbers  16 bytes
     >>> print(leak_report(EncryptedEstimator(Ridge(), key=Keyring.generate())))
     EncryptedEstimator: nothing in clear
     """
