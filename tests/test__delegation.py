@@ -49,7 +49,7 @@ INNER = [
     KNeighborsRegressor(),
     DecisionTreeClassifier(random_state=0),
     ExtraTreesClassifier(5, random_state=0),
-    StandardScaler(),
+    StandardScaler(with_mean=False),
     PCA(random_state=0),
     LocalOutlierFactor(novelty=True),
     AgglomerativeClustering(),

@@ -163,7 +163,7 @@ def leak_report(model: object, *, show: bool = False, strict: bool = False) -> L
     >>> with open("model.pickle", "wb") as file:
     ...     pickle.dump(Ridge(alpha=0.5).fit([[0], [1]], [0, 1]), file)
     >>> [leak.place for leak in leak_report("model.pickle") if leak.kind == "array"]
-    ['model.coef_']
+    ['model.coef_', ...]
     """
     if isinstance(model, str | os.PathLike):
         source = Path(model).name
