@@ -278,7 +278,7 @@ def _look(place: str, node: Any) -> Found:
         case Blob(kind, size, head):
             leaks = [Leak(place, kind, size, repr(head[:_SHOWN]))]
         case Name(text):
-            leaks = [Leak(place, "class", len(text), text)]
+            leaks = [_class(place, text)]
         case float():
             leaks = [Leak(place, "numbers", 8, repr(node))]
         case Group(items) if len(items) > 1 and all(type(item) in (int, float) for item in items):
@@ -286,8 +286,7 @@ def _look(place: str, node: Any) -> Found:
         case Group(items):
             below = [(f"{place}[{index}]", item) for index, item in enumerate(items)]
         case Mapping(items):
-            for index, (key, value) in enumerate(items):
-                below += [(f"{place}{{key {index}}}", key), (f"{place}{{{index}}}", value)]
+            below = _entries(place, items)
         case Made():
             leaks, below = _look_into_made(place, node)
     return leaks, below
@@ -314,13 +313,29 @@ def _look_into_made(place: str, node: Made) -> Found:
     below = [(f"{place}({index})", item) for index, item in enumerate(arguments)]
     below += [(f"{place}[{index}]", item) for index, item in enumerate(node.added)]
     if isinstance(node.state, Mapping):
-        fields = [(str(getattr(key, "head", key)), value) for key, value in node.state.items]
+        named = [(key.head, value) for key, value in node.state.items if _is_attribute(key)]
         if name == _WRAPPER:
-            return [], [(place, value) for field, value in fields if field == "sealed"]
-        below += [(f"{place}.{field}", value) for field, value in fields]
+            return [], [(place, value) for field, value in named if field == "sealed"]
+        below += [(f"{place}.{field}", value) for field, value in named]
+        below += _entries(place, [(key, value) for key, value in node.state.items if not _is_attribute(key)])
     elif node.state is not None:
         below.append((f"{place} state", node.state))
-    return [Leak(place, "class", len(name), name)], below
+    return [_class(place, name)], below
+
+
+def _class(place: str, name: str) -> Leak:
+    return Leak(place, "class", len(name), name if name.isprintable() else ascii(name))
+
+
+def _entries(place: str, items: list[tuple[Any, Any]]) -> list[tuple[str, Any]]:
+    """Give a dict's keys and values by their number: a key is content, and not shown in a place."""
+    keys = [(f"{place}{{key {index}}}", key) for index, (key, _) in enumerate(items)]
+    values = [(f"{place}{{{index}}}", value) for index, (_, value) in enumerate(items)]
+    return [each for pair in zip(keys, values, strict=True) for each in pair]
+
+
+def _is_attribute(key: Any) -> bool:
+    return isinstance(key, Blob) and isinstance(key.head, str) and key.head.isidentifier()
 
 
 def _memory(node: Any) -> Any:

@@ -158,6 +158,15 @@ def test_html_is_escaped(tmp_path):
     assert "<p>" in leak_report(3)._repr_html_()
 
 
+def test_control_characters_do_not_reach_the_terminal(path):
+    """Names in a hostile file, of classes or attributes, are shown escaped or not at all."""
+    evil = "\x1b[2J"
+    path.write_bytes(b"\x80\x04cos\n" + evil.encode() + b"\n)R}\x8c\x04" + evil.encode() + b"\x8c\x06secretsb.")
+    report = leak_report(path, show=True)
+    assert [leak.place for leak in report] == ["model", "model{key 0}", "model{0}"]
+    assert "\x1b" not in str(report)
+
+
 def test_json(path):
     """As JSON the report has the place, kind, size and content of each leak."""
     write(["text"], path, "pickle 5")
