@@ -1,0 +1,45 @@
+"""Killed at any moment, what writes to a sealed file leaves the old one or the new one, whole."""
+
+import os
+import random
+import signal
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from modelpriv import sealing
+from modelpriv.keys import Keyring
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+def for_ever(path, keys, others):
+    """Change the keys of a file back and forth, in each of the ways that there are, until killed."""
+    while True:
+        sealing.rewrap(path, key=keys, add=others)
+        sealing.rewrap(path, key=keys, remove=others.primary)
+        sealing.rekey(path, key=keys, new_key=keys)
+        sealing.dump(np.zeros(200_000), path, key=keys)
+
+
+def test_twenty_kills(tmp_path, keyring):
+    """Twenty times a process that dumps, rewraps and rekeys is killed, and each time the file opens."""
+    path, others, chance = tmp_path / "model.mpriv", Keyring.generate(), random.Random(20)
+    sealing.dump(np.zeros(200_000), path, key=keyring)
+    for _ in range(20):
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # of a fork beside threads, which the child does not need
+            child = os.fork()
+        if child == 0:
+            try:
+                for_ever(path, keyring, others)
+            finally:
+                os._exit(1)  # not reached but by an error, which then shows as the exit status
+        time.sleep(chance.uniform(0.005, 0.1))
+        os.kill(child, signal.SIGKILL)
+        assert os.waitpid(child, 0)[1] == signal.SIGKILL
+        assert len(sealing.load(path, key=keyring)) == 200_000
