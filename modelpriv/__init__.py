@@ -9,7 +9,7 @@ from modelpriv._pseudonymizer import Pseudonymizer
 from modelpriv._replacer import Replacer
 from modelpriv.audit import AuditLog
 from modelpriv.keys import Grant, Identity, Keyring, Recipient, SigningKey
-from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, load, loads, rekey, rewrap
+from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, leak_report, load, loads, rekey, rewrap
 
 __version__ = "0.1.0.dev0"
 
@@ -31,6 +31,7 @@ __all__ = [
     "dumps",
     "inspect",
     "key_usage",
+    "leak_report",
     "load",
     "loads",
     "rekey",
