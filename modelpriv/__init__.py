@@ -8,7 +8,7 @@ from modelpriv._masker import Masker
 from modelpriv._pseudonymizer import Pseudonymizer
 from modelpriv._replacer import Replacer
 from modelpriv.audit import AuditLog
-from modelpriv.keys import Grant, Identity, Keyring, Recipient, SigningKey
+from modelpriv.keys import Grant, Identity, Keyring, Recipient, Signer, SigningKey
 from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, leak_report, load, loads, rekey, rewrap
 
 __version__ = "0.1.0.dev0"
@@ -26,6 +26,7 @@ __all__ = [
     "Pseudonymizer",
     "Recipient",
     "Replacer",
+    "Signer",
     "SigningKey",
     "dump",
     "dumps",

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
-from modelpriv.keys import Keyring, Recipient, envelope
+from modelpriv.errors import KeyUnavailableError
+from modelpriv.keys import Keyring, envelope
 from modelpriv.keys.derivation import VERSION, enc
 from modelpriv.keys.keyring import build, read_secret, write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelpriv.keys import Identity
+    from modelpriv.keys import Identity, Recipient
 
-__all__ = ["new_data_key", "open_data_keys", "read_recipients"]
-
-
-def read_recipients(recipients: Any) -> list[Recipient]:
-    """Return the recipients that a parameter gives, as objects or as lines of text."""
-    if isinstance(recipients, (str, bytes, Recipient)) or not hasattr(recipients, "__iter__"):
-        raise ParameterTypeError(f"recipients must be a list of Recipients, got {type(recipients).__name__}.")
-    found = [Recipient(one) if isinstance(one, str) else one for one in recipients]
-    for one in found:
-        if not isinstance(one, Recipient):
-            raise ParameterTypeError(
-                f"recipients must hold Recipients or their lines of text, got {type(one).__name__}. Of an identity, "
-                f"pass identity.recipient."
-            )
-    if not found:
-        raise ParameterError("recipients is empty, so nobody could ever read what is encrypted. Name at least one.")
-    return found
+__all__ = ["new_data_key", "open_data_keys"]
 
 
 def new_data_key(recipients: list[Recipient]) -> tuple[Keyring, dict[str, list[dict[str, Any]]]]:

@@ -7,6 +7,7 @@ import copy
 import hmac
 import html
 import io
+import secrets
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,20 +17,34 @@ from sklearn.base import clone
 
 from modelpriv import _events, sealing
 from modelpriv._delegation import DelegatingEstimator
-from modelpriv.errors import KeyUnavailableError, LockedError, ModelprivError, ParameterError, SealedFileError
-from modelpriv.keys import KeyReference, resolve_whole, workers
+from modelpriv.errors import (
+    KeyUnavailableError,
+    LockedError,
+    ModelprivError,
+    ParameterError,
+    SealedFileError,
+    UntrustedError,
+)
+from modelpriv.keys import KeyReference, registry, resolve_whole, workers
+from modelpriv.sealing.access import to_ways
 from modelpriv.sealing.description import SCOPES, describe
 from modelpriv.sealing.file import Contents
 from modelpriv.sealing.layout import check_metadata
 from modelpriv.sealing.policy import check_policy
+from modelpriv.sealing.serializers import CODES, SKOPS
+from modelpriv.sealing.writing import check_signing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Self
 
+    from modelpriv.keys import Identity, Signer, SigningKey
     from modelpriv.sealing import AccessPolicy
 
 __all__ = ["EncryptedEstimator"]
+
+_NOT_CONTENT = {"key", "recipients", "sign_with", "_read"}
+_PROCESS_KEY = secrets.token_bytes(32)
 
 Wrapper = TypeVar("Wrapper", bound="EncryptedEstimator")
 
@@ -41,7 +56,8 @@ class EncryptedEstimator(DelegatingEstimator):
     takes part in grid searches and pipelines. Whatever serialises it (pickle, joblib, cloudpickle, skops) gets a
     sealed file's bytes instead of its state. Unpickled, it is *locked* until it is used where its key is at hand: the
     keyring that opened the file around it, a live one of the process, or the one behind the key's URI. Else each use
-    raises `LockedError`, until `unlock` is given the key.
+    raises `LockedError`, until `unlock` is given the key. What can be opened by recipients also waits until its signer
+    is one whom the reader trusts. With recipients and no key it is *write-only*: what was written, only they read.
 
     It protects class, structure, hyper-parameters and all that was learnt, against whoever gets the bytes and not
     the key, and against changes to them. It leaks that a model is there, its size, the ids of the keyring's keys and
@@ -54,13 +70,21 @@ class EncryptedEstimator(DelegatingEstimator):
     ----------
     estimator : estimator
         What is wrapped. If it is fitted already, the wrapper works at once; `fit` always fits a clone.
-    key : Keyring or str
+    key : Keyring or str, optional
         A keyring, or the URI of one (``"env:NAME"``, ``"file:PATH"``). Its primary key seals.
+    recipients : list of Recipient or str, optional
+        Their identities open what is written, instead of the key or beside it.
     scope : {"estimator", "parameters"}, default="estimator"
         What is sealed: all of the estimator, or all that was learnt, while its class and hyper-parameters (of nested
         estimators too) can be read by anyone, for a registry.
+    code : {"by-reference", "by-value"}, default="by-reference"
+        Whether your own classes and functions are named in what is written, or stand in it, so that it opens where
+        their modules are not. See `modelpriv.dump`.
     policy : AccessPolicy, optional
         What those who read the model are meant to do with it: kept wherever it was read, not in this very object.
+    sign_with : SigningKey, optional
+        Vouches for what is written. Without it, what is written for recipients is not unpickled by them: they read a
+        plain model with skops, and name its types. It is never written: what was read holds the signer's public key.
     metadata : dict, optional
         Public: anyone can read it in what is written. Text keys, JSON values.
 
@@ -103,14 +127,20 @@ class EncryptedEstimator(DelegatingEstimator):
         estimator: Any,
         *,
         key: Any = None,
+        recipients: Any = None,
         scope: str = "estimator",
+        code: str = "by-reference",
         policy: AccessPolicy | None = None,
+        sign_with: SigningKey | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self.estimator = estimator
         self.key = key
+        self.recipients = recipients
         self.scope = scope
+        self.code = code
         self.policy = policy
+        self.sign_with = sign_with
         self.metadata = metadata
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -119,13 +149,29 @@ class EncryptedEstimator(DelegatingEstimator):
 
     # --- the key ---
 
-    def unlock(self, *, key: Any = None) -> Self:
+    def unlock(
+        self,
+        *,
+        key: Any = None,
+        identity: Identity | None = None,
+        trusted_signers: Iterable[Signer | str] = (),
+        trusted_types: Iterable[str] = (),
+        allow_code: bool = False,
+    ) -> Self:
         """Open a locked object; an open one stays as it is.
 
         Parameters
         ----------
         key : Keyring or str, optional
             The keyring that holds the key, or its URI. By default what the pickle refers to.
+        identity : Identity, optional
+            Opens what was sealed to its recipient. By default one of them that is alive in this process.
+        trusted_signers : iterable of Signer or str, optional
+            Whose models are unpickled, where recipients can open them; see `modelpriv.load`.
+        trusted_types : iterable of str, optional
+            The full names of types that a model without a signature may hold.
+        allow_code : bool, default=False
+            Whether the model may bring the code of its author's own classes.
 
         Returns
         -------
@@ -135,22 +181,43 @@ class EncryptedEstimator(DelegatingEstimator):
         Raises
         ------
         KeyUnavailableError
-            The key does not open it, or cannot be had.
+            Nothing that is given opens it, or the key cannot be had.
+        UntrustedError
+            Nobody whom you trust vouches for it, or it holds types or code that you did not allow.
         SealedFileError
             The ciphertext is damaged or was altered.
         """
         if self._sealed is None:
             return self
-        content = sealing.loads(self._sealed, key=resolve_whole(self.key if key is None else key))
-        if not isinstance(content, EncryptedEstimator):
+        if key is None and identity is None:
+            key, identity = self.key, self._live_identity()
+            if identity is not None and not _resolves(key):
+                key = None
+        content = sealing.loads(
+            self._sealed,
+            key=key,
+            identity=identity,
+            trusted_signers=trusted_signers,
+            trusted_types=trusted_types,
+            allow_code=allow_code,
+        )
+        if isinstance(content, EncryptedEstimator):
+            state = content.__dict__
+        elif self._claimed("serializer") == SKOPS and hasattr(content, "fit"):  # it cannot write a wrapper
+            state = vars(EncryptedEstimator(content, key=key)) | {"_read": True}
+        else:
             raise SealedFileError("what was sealed is not an EncryptedEstimator: it was put together.")
-        state = content.__dict__
         if self._cloned:
             for name in ("estimator_", "_read"):
                 state.pop(name, None)
             state["estimator"] = clone(state["estimator"])
         self.__dict__ = state
         return self
+
+    def _live_identity(self) -> Identity | None:
+        """Give a living identity of one of the recipients, if any can be what opens this."""
+        ids = {stanza["recipient"] for stanza in self._claimed("stanzas") or () if "recipient" in stanza}
+        return registry.find_identity_of(ids) if ids else None
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, also of the inner estimator (``estimator__alpha``); ``key`` unlocks a locked object.
@@ -206,14 +273,23 @@ class EncryptedEstimator(DelegatingEstimator):
         except (KeyUnavailableError, ParameterError) as error:
             raise LockedError(
                 f"this {type(self).__name__} is locked: call unlock(key=...) with the keyring that holds "
-                f"{self._wanted()}. ({error})"
+                f"{self._wanted()}, or unlock(identity=...). ({error})"
+            ) from None
+        except UntrustedError as error:
+            raise LockedError(
+                f"this {type(self).__name__} is locked: call unlock(...) with what it asks for, or tell the process by "
+                f"modelpriv.sealing.set_trusted. ({error})"
             ) from None
 
-    def _claims(self) -> dict[str, Any]:
-        """Give what the ciphertext of a locked object says of the inner estimator, unverified: mostly nothing."""
+    def _claimed(self, field: str) -> Any:
+        """Give what the ciphertext of a locked object says in the open, unverified; None if it cannot be read."""
         with contextlib.suppress(ModelprivError):
-            return sealing.inspect(io.BytesIO(self._sealed or b"")).estimator or {}
-        return {}
+            return getattr(sealing.inspect(io.BytesIO(self._sealed or b"")), field)
+        return None
+
+    def _claims(self) -> dict[str, Any]:
+        """Give what the ciphertext of a locked object says of the inner estimator: mostly nothing."""
+        return self._claimed("estimator") or {}
 
     def _wanted(self) -> str:
         key = self.__dict__.get("key")
@@ -247,8 +323,11 @@ class EncryptedEstimator(DelegatingEstimator):
                 raise refusal from None
 
     def _check_parameters(self) -> None:
-        resolve_whole(self.key)
+        to_ways(self.key, None, self.recipients)
         self._description()
+        if self.code not in CODES:
+            raise ParameterError(f"code must be one of {', '.join(map(repr, CODES))}, got {self.code!r}.")
+        check_signing_key(self.sign_with)
         check_policy(self.policy)
         check_metadata(self.metadata)
 
@@ -257,7 +336,8 @@ class EncryptedEstimator(DelegatingEstimator):
     def __getstate__(self) -> dict[str, Any]:
         # Here and not in __reduce__, because skops and copyreg ask for the state and nothing else.
         if self._sealed is None:
-            return {"sealed": sealing.dumps(self), "key": resolve_whole(self.key).__getstate__(), "cloned": False}
+            held = None if self.key is None else resolve_whole(self.key).__getstate__()
+            return {"sealed": sealing.dumps(self), "key": held, "cloned": False}
         key = self.__dict__["key"]
         reference = key.__reduce__()[1] if isinstance(key, KeyReference) else None
         return {"sealed": self._sealed, "key": reference, "cloned": self._cloned}
@@ -274,9 +354,18 @@ class EncryptedEstimator(DelegatingEstimator):
 
     def _to_seal(self) -> Contents:
         if not self._is_open():
-            return Contents(None, None, None, sealed=self._sealed)
-        policy, description = check_policy(self.policy), self._description()
-        return Contents(_Open(self, read=True), self.key, self.metadata, policy, description)
+            return Contents(sealed=self._sealed)
+        return Contents(
+            payload=_Open(self, read=True),
+            bare=self._active(),
+            key=self.key,
+            recipients=self.recipients,
+            sign_with=self.sign_with,
+            metadata=self.metadata,
+            code=self.code,
+            policy=check_policy(self.policy),
+            description=self._description(),
+        )
 
     def _description(self) -> dict[str, Any] | None:
         """Give what is to be readable of the inner estimator."""
@@ -316,10 +405,13 @@ class EncryptedEstimator(DelegatingEstimator):
         """Hash what the object is, with a key, so that a cache finds it again and nobody can try out guesses."""
         if not self._is_open():
             return sha256(self._sealed or b"").digest()
-        state = {name: value for name, value in vars(self).items() if name not in {"key", "_read"}}
-        key = resolve_whole(self.key).working_key(
-            "pseudonym", context="modelpriv EncryptedEstimator content", length=32
-        )
+        state = {name: value for name, value in vars(self).items() if name not in _NOT_CONTENT}
+        if self.key is None:  # write-only: a key of this process, with whose end its caches end too
+            key = _PROCESS_KEY
+        else:
+            key = resolve_whole(self.key).working_key(
+                "pseudonym", context="modelpriv EncryptedEstimator content", length=32
+            )
         return hmac.digest(key, joblib.hash(state, "sha1").encode(), "sha256")
 
 
@@ -342,6 +434,13 @@ class _Locked:
 
     def __repr__(self) -> str:
         return self._shown
+
+
+def _resolves(key: object) -> bool:
+    with contextlib.suppress(ModelprivError):
+        resolve_whole(key)
+        return True
+    return False
 
 
 def _assemble(cls: type[Wrapper], state: dict[str, Any]) -> Wrapper:

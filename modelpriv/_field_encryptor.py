@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelpriv import _events
 from modelpriv._cells import logical_type
-from modelpriv._data_keys import new_data_key, open_data_keys, read_recipients
+from modelpriv._data_keys import new_data_key, open_data_keys
 from modelpriv._dtypes import DType, default_dtype
 from modelpriv._field_parameters import check_field_parameters
 from modelpriv._formats import Format, letters_of
@@ -18,6 +18,7 @@ from modelpriv._tags import check_same_type
 from modelpriv._tokens import Tokens, bound_to
 from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
 from modelpriv.keys import AnyKeyring, Identity, resolve
+from modelpriv.keys.recipient import read_recipients
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,6 +10,7 @@ __all__ = [
     "ParameterError",
     "ParameterTypeError",
     "SealedFileError",
+    "UntrustedError",
 ]
 
 
@@ -43,6 +44,10 @@ class DecryptionError(ModelprivError, ValueError):
 
 class SealedFileError(ModelprivError, ValueError):
     """A sealed file, or a keyring file, is damaged, altered, cut, or not one at all."""
+
+
+class UntrustedError(SealedFileError):
+    """What a file holds is not vouched for by anyone whom the caller trusts, so that none of it is run."""
 
 
 class LockedError(ModelprivError, AttributeError):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -14,11 +14,12 @@ from modelpriv.keys.derivation import KEY_LENGTH
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.kem import KINDS
 from modelpriv.keys.keyring import Keyring
+from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.providers import passphrase as passphrases
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.text import read_fields, to_base64
 
-__all__ = ["MOST_STANZAS", "check", "key_ids", "unwrap", "wrap"]
+__all__ = ["MOST_STANZAS", "check", "is_symmetric", "key_ids", "name_of", "unwrap", "wrap"]
 
 Stanza = dict[str, Any]
 
@@ -38,6 +39,7 @@ def wrap(
     keyring: Keyring | None = None,
     passphrase: str | bytes | None = None,
     recipients: Iterable[Recipient] = (),
+    provider: KeyProvider | None = None,
 ) -> list[Stanza]:
     """Wrap a data key in each of the ways that are given.
 
@@ -53,6 +55,8 @@ def wrap(
         Wraps with Argon2id.
     recipients : iterable of Recipient, optional
         Wraps to each of them.
+    provider : KeyProvider, optional
+        Wraps as it does.
 
     Returns
     -------
@@ -63,6 +67,8 @@ def wrap(
     ------
     ParameterError
         No way is given, or too many, or the key has another length.
+    KeyUnavailableError
+        The provider cannot be reached, or refuses.
     """
     if len(data_key) != KEY_LENGTH:
         raise ParameterError(f"data_key must have {KEY_LENGTH} bytes, got {len(data_key)}.")
@@ -72,8 +78,10 @@ def wrap(
     if passphrase is not None:
         stanzas.append(passphrases.PassphraseProvider(passphrase).wrap(data_key, context))
     stanzas += [recipient.wrap(data_key, context) for recipient in recipients]
+    if provider is not None:
+        stanzas.append(provider.wrap(data_key, context))
     if not stanzas:
-        raise ParameterError("nothing to wrap the key with: give a keyring, a passphrase or recipients.")
+        raise ParameterError("nothing to wrap the key with: give a keyring, a passphrase, recipients or a provider.")
     if len(stanzas) > MOST_STANZAS:
         raise ParameterError(f"a key is wrapped in at most {MOST_STANZAS} ways, got {len(stanzas)}.")
     return stanzas
@@ -86,6 +94,7 @@ def unwrap(
     keyring: Keyring | None = None,
     passphrase: str | bytes | None = None,
     identity: Identity | None = None,
+    providers: Iterable[KeyProvider] = (),
 ) -> bytes:
     """Give the data key, from the first stanza that opens.
 
@@ -101,6 +110,8 @@ def unwrap(
         Opens the stanzas of Argon2id.
     identity : Identity, optional
         Opens the stanzas of its recipient.
+    providers : iterable of KeyProvider, optional
+        Asked for the stanzas of their type: what a stanza itself names is never contacted.
 
     Raises
     ------
@@ -111,12 +122,17 @@ def unwrap(
     """
     check(stanzas)
     failed = None
-    for attempt in _attempts(stanzas, context, keyring, identity, passphrase):
+    given = _Given(keyring, identity, tuple(providers), passphrase)
+    for attempt in _attempts(stanzas, context, given):
         try:
-            return attempt()
+            data_key = attempt()
         except KeyUnavailableError as error:
             failed = str(error)  # of the last one, for the ways are tried from the cheap to the dear
-    raise KeyUnavailableError(failed or _what_is_missing(stanzas, keyring, identity, passphrase))
+            continue
+        if len(data_key) != KEY_LENGTH:
+            raise SealedFileError("what a stanza wraps is no key: it was not written by modelpriv.")
+        return data_key
+    raise KeyUnavailableError(failed or _what_is_missing(stanzas, given))
 
 
 def key_ids(stanzas: Sequence[Stanza]) -> tuple[str, ...]:
@@ -129,6 +145,18 @@ def key_ids(stanzas: Sequence[Stanza]) -> tuple[str, ...]:
     """
     check(stanzas)
     return tuple(stanza["key_id"] for stanza in _of_type(stanzas, _KEYRING))
+
+
+def is_symmetric(stanza: Stanza) -> bool:
+    """Tell whether only who can open a stanza can have written it: with a key or a passphrase of their own."""
+    return stanza["type"] in {_KEYRING, _PASSPHRASE}
+
+
+def name_of(stanza: Stanza) -> str:
+    """Give what a user calls a stanza by: key id, recipient's id, ``"passphrase"``, or the type of a provider."""
+    if stanza["type"] == _PASSPHRASE:
+        return "passphrase"
+    return str(stanza.get("key_id") or stanza.get("recipient") or stanza["type"])
 
 
 def check(stanzas: object) -> None:
@@ -174,26 +202,32 @@ def _unwrap_with_keyring(stanza: Stanza, context: bytes, keyring: Keyring) -> by
         ) from None
 
 
-def _attempts(
-    stanzas: Sequence[Stanza],
-    context: bytes,
-    keyring: Keyring | None,
-    identity: Identity | None,
-    passphrase: str | bytes | None,
-) -> Iterator[Callable[[], bytes]]:
+class _Given(NamedTuple):
+    """What a caller has to open stanzas with."""
+
+    keyring: Keyring | None
+    identity: Identity | None
+    providers: tuple[KeyProvider, ...]
+    passphrase: str | bytes | None
+
+
+def _attempts(stanzas: Sequence[Stanza], context: bytes, given: _Given) -> Iterator[Callable[[], bytes]]:
     """Give what there is to try."""
-    if keyring is not None:
+    if (keyring := given.keyring) is not None:
         for stanza in _of_type(stanzas, _KEYRING):
             if stanza["key_id"] in keyring.key_ids:
                 yield partial(_unwrap_with_keyring, stanza, context, keyring)
-    if identity is not None:
+    if (identity := given.identity) is not None:
         for stanza in _of_type(stanzas, identity.recipient.kind):
             if stanza["recipient"] == identity.recipient.id:
                 _events.note(recipient=identity.recipient.id)
                 yield partial(identity.unwrap, stanza, context)
-    if passphrase is not None:
-        provider = passphrases.PassphraseProvider(passphrase)
-        for stanza in _of_type(stanzas, _PASSPHRASE):
+    providers = list(given.providers)
+    if given.passphrase is not None:
+        providers.append(passphrases.PassphraseProvider(given.passphrase))
+    for provider in providers:
+        for stanza in _of_type(stanzas, provider.type):
+            _events.note(provider=provider.type)
             yield partial(provider.unwrap, stanza, context)
 
 
@@ -207,16 +241,17 @@ def _of_type(stanzas: Sequence[Stanza], *kinds: str) -> list[Stanza]:
     return [stanza for stanza in stanzas if stanza["type"] in kinds]
 
 
-def _what_is_missing(
-    stanzas: Sequence[Stanza], keyring: Keyring | None, identity: Identity | None, passphrase: str | bytes | None
-) -> str:
+def _what_is_missing(stanzas: Sequence[Stanza], given: _Given) -> str:
     """Say what would open the stanzas, and what was given instead."""
     ways = [f"key id {stanza['key_id']}" for stanza in _of_type(stanzas, _KEYRING)]
     ways += [f"the identity of recipient {stanza['recipient']}" for stanza in _of_type(stanzas, *KINDS)]
     ways += ["a passphrase"] if _of_type(stanzas, _PASSPHRASE) else []
-    given = [] if keyring is None else [f"a keyring with key ids {', '.join(keyring.key_ids)}"]
-    given += [] if identity is None else [f"the identity of recipient {identity.recipient.id}"]
-    given += [] if passphrase is None else ["a passphrase"]
+    known = {_KEYRING, _PASSPHRASE, *KINDS}
+    ways += [f"a provider of type {kind!a}" for kind in sorted({stanza["type"] for stanza in stanzas} - known)]
+    had = [] if given.keyring is None else [f"a keyring with key ids {', '.join(given.keyring.key_ids)}"]
+    had += [] if given.identity is None else [f"the identity of recipient {given.identity.recipient.id}"]
+    had += [provider.describe() for provider in given.providers]
+    had += [] if given.passphrase is None else ["a passphrase"]
     return (
-        f"it opens with {' or '.join(ways) or 'nothing that is known here'}; given: {' and '.join(given) or 'nothing'}."
+        f"it opens with {' or '.join(ways) or 'nothing that is known here'}; given: {' and '.join(had) or 'nothing'}."
     )

@@ -135,7 +135,7 @@ class Grant(Opaque):
         try:
             signer = signing.check_signature(head.pop("signature"), _message(head), trusted)
         except SealedFileError as error:
-            raise SealedFileError(f"grant {self.id}: {error}") from None
+            raise type(error)(f"grant {self.id}: {error}") from None
         _events.note(signer=signer.id)
         if self.recipient_id != identity.recipient.id:
             raise KeyUnavailableError(

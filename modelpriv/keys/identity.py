@@ -4,14 +4,14 @@ import os
 from collections.abc import Mapping
 from typing import Any, final
 
-from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
+from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import container, kem, pem, registry
 from modelpriv.keys.opaque import Opaque, fill
 from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.recipient import Recipient, read_line, write_line
 from modelpriv.keys.text import from_base64
 
-__all__ = ["Identity", "build", "restore"]
+__all__ = ["Identity", "build", "check_identity", "restore"]
 
 _FILE_KIND = "identity"
 _SECRET = "secret_identity"  # noqa: S105 - says what follows, so that scanners find it
@@ -188,6 +188,15 @@ def build(kind: str, private: bytes) -> Identity:
     identity = object.__new__(Identity)
     fill(identity, _private=private, recipient=Recipient(write_line("recipient", kind, public)))
     registry.register_identity(identity)
+    return identity
+
+
+def check_identity(identity: object) -> Identity:
+    """Give back what is an identity, and refuse anything else."""
+    if not isinstance(identity, Identity):
+        raise ParameterTypeError(
+            f"identity must be an Identity, got {type(identity).__name__}: Identity.load(path) reads one."
+        )
     return identity
 
 

@@ -13,7 +13,7 @@ from modelpriv.keys.derivation import VERSION, enc
 from modelpriv.keys.opaque import Opaque, fill
 from modelpriv.keys.text import from_line, to_base64, to_line
 
-__all__ = ["Recipient", "read_line", "write_line"]
+__all__ = ["Recipient", "is_line", "read_line", "read_recipients", "write_line"]
 
 _LARGEST = 1 << 16
 _ID_LENGTH = 8
@@ -109,6 +109,33 @@ class Recipient(Opaque):
 
     def __reduce__(self) -> tuple[type["Recipient"], tuple[str]]:
         return Recipient, (str(self),)
+
+
+def is_line(text: str) -> bool:
+    """Tell whether a text means to be a recipient: its line, or a public key in PEM."""
+    return pem.is_pem(text) or text.lstrip().startswith("modelpriv_recipient_")
+
+
+def read_recipients(recipients: object) -> list[Recipient]:
+    """Give the recipients that a parameter names, as objects or as lines of text.
+
+    Raises
+    ------
+    ParameterError, ParameterTypeError
+        It is no list of recipients, or names none.
+    """
+    if isinstance(recipients, str | bytes | Recipient) or not isinstance(recipients, Iterable):
+        raise ParameterTypeError(f"recipients must be a list of Recipients, got {type(recipients).__name__}.")
+    found = [Recipient(one) if isinstance(one, str) else one for one in recipients]
+    for one in found:
+        if not isinstance(one, Recipient):
+            raise ParameterTypeError(
+                f"recipients must hold Recipients or their lines of text, got {type(one).__name__}. Of an identity, "
+                f"pass identity.recipient."
+            )
+    if not found:
+        raise ParameterError("recipients is empty, so nobody could ever read what is encrypted. Name at least one.")
+    return found
 
 
 def write_line(what: str, kind: str, data: bytes) -> str:

@@ -1,7 +1,7 @@
 """The keyrings and identities that are alive in this process, where a pickle finds the one it means."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -16,6 +16,7 @@ __all__ = [
     "Fingerprint",
     "find",
     "find_identity",
+    "find_identity_of",
     "find_same",
     "find_scoped",
     "opened_from",
@@ -101,6 +102,14 @@ def find_identity(recipient: "Recipient") -> "Identity | None":
     """Find the live identity of a recipient."""
     live = (reference() for reference in _identities.valuerefs())
     return next((identity for identity in live if identity is not None and identity.recipient == recipient), None)
+
+
+def find_identity_of(recipient_ids: Collection[str]) -> "Identity | None":
+    """Find a live identity of any of the recipients with these ids."""
+    live = (reference() for reference in _identities.valuerefs())
+    return next(
+        (identity for identity in live if identity is not None and identity.recipient.id in recipient_ids), None
+    )
 
 
 def _closeness(keyring: "Keyring", wanted: Sequence[Fingerprint]) -> tuple[int, bool, bool]:

@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa
 
 from modelpriv import _files
-from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError
+from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError, UntrustedError
 from modelpriv.keys import container
 from modelpriv.keys.derivation import VERSION, enc
 from modelpriv.keys.opaque import Opaque, fill
@@ -291,15 +291,17 @@ def check_signature(found: object, message: bytes, trusted: Iterable[Signer]) ->
 
     Raises
     ------
+    UntrustedError
+        There is no signature, or it is a stranger's.
     SealedFileError
-        There is no signature, it is a stranger's, or it does not fit.
+        It does not fit.
     """
     if not isinstance(found, Mapping) or set(found) != {"signer", "value"}:
-        raise SealedFileError("it is not signed.")
+        raise UntrustedError("it is not signed.")
     by_id = {signer.id: signer for signer in trusted}
     signer = by_id.get(found["signer"]) if isinstance(found["signer"], str) else None
     if signer is None:
-        raise SealedFileError(
+        raise UntrustedError(
             f"it is not signed by any of the trusted signers ({', '.join(by_id) or 'none given'}), but by a stranger."
         )
     try:

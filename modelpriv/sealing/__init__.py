@@ -5,6 +5,7 @@ from modelpriv.sealing.inspection import Unverified, inspect
 from modelpriv.sealing.leaks import Leak, LeakReport, leak_report
 from modelpriv.sealing.policy import AccessPolicy
 from modelpriv.sealing.rewrapping import rekey, rewrap
+from modelpriv.sealing.trust import set_trusted
 
 __all__ = [
     "AccessPolicy",
@@ -19,4 +20,5 @@ __all__ = [
     "loads",
     "rekey",
     "rewrap",
+    "set_trusted",
 ]

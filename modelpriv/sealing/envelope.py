@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from modelpriv import _json
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.keys.derivation import VERSION, enc
+from modelpriv.sealing import layout
 from modelpriv.sealing.layout import Prelude
 
 Stanza = dict[str, Any]
@@ -64,6 +65,11 @@ def write(file_key: bytes, stanzas: list[Stanza], *, prelude: Prelude, manifest:
 def room(stanzas: list[Stanza]) -> int:
     """Give the length that a slot must have for some stanzas."""
     return _HEAD.size + len(_json.dump(stanzas))
+
+
+def slot_for(stanzas: list[Stanza]) -> int:
+    """Give the length of the slots of a file that opens with these stanzas: the usual one, or a larger power of two."""
+    return max(layout.SLOT, 1 << (room(stanzas) - 1).bit_length())
 
 
 def read(slot: bytes) -> tuple[int, list[Stanza]]:

@@ -2,37 +2,45 @@
 
 ::
 
-    prelude || manifest || slot || slot || body
+    prelude || manifest || slot || slot || body || trailer
 
-`layout` gives the first two to the byte, `envelope` the slots, `floe` the body, and `buffers` what is encrypted in it.
+`layout` gives the first two to the byte, `envelope` the slots, `floe` the body, `buffers` what is encrypted in it, and
+`signature` the trailer.
 """
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from modelpriv import _events, _files
 from modelpriv.errors import LockedError, ParameterError
-from modelpriv.keys import opening
-from modelpriv.sealing import buffers, layout, writing
+from modelpriv.keys import Identity, KeyProvider, Recipient, Signer, SigningKey, opening
+from modelpriv.sealing import buffers, layout, serializers, writing
+from modelpriv.sealing.access import Passphrase, to_opener, to_ways
 from modelpriv.sealing.policy import AccessPolicy, check_rules
-from modelpriv.sealing.reading import File, Passphrase, check_file, open_head, opened, to_keyring
-from modelpriv.sealing.writing import Sink, write_all
+from modelpriv.sealing.reading import File, check_file, finish, open_head, opened
+from modelpriv.sealing.trust import to_trust
+from modelpriv.sealing.writing import Sink, check_signing_key, write_all
 
 
 @dataclass(frozen=True)
 class Contents:
     """What an object that knows how it is sealed gives to be sealed in its place.
 
-    ``payload`` is pickled into the file. ``key`` and ``metadata`` count where the caller gives none. An object that
-    is itself only ciphertext has no payload but ``sealed``, the bytes of the file that it came from.
+    ``payload`` is pickled into the file; ``bare`` is written instead where no reader may unpickle. The other fields
+    count where the caller gives none. An object that is itself only ciphertext has no more than ``sealed``, the bytes
+    of the file that it came from.
     """
 
-    payload: object
-    key: object
-    metadata: object
+    payload: object = None
+    bare: object = None
+    key: object = None
+    recipients: object = None
+    sign_with: object = None
+    metadata: object = None
+    code: str = "by-reference"
     policy: AccessPolicy | None = None
     description: dict[str, Any] | None = None
     sealed: bytes | None = None
@@ -51,15 +59,21 @@ def dump(
     *,
     key: object = None,
     passphrase: Passphrase | None = None,
+    recipients: Iterable[Recipient | str] | None = None,
+    wrap_with: KeyProvider | None = None,
+    sign_with: SigningKey | None = None,
+    code: str | None = None,
     metadata: dict[str, Any] | None = None,
     durable: bool = False,
 ) -> None:
     """Write an estimator to a sealed file: class, hyper-parameters and all that was learnt, encrypted.
 
-    It protects the model against whoever gets the file and not the key: nothing of it can be read, and no byte of the
-    file can be changed unseen. It leaks the model's size, the ids of the keys that open it, the versions of Python,
-    scikit-learn and numpy, and ``metadata``. It does not say who wrote the file: whoever holds the key or the
-    passphrase can write another one. It cannot keep a model from those who may open it.
+    It protects the model against whoever gets the file and none of the keys: nothing of it can be read, and no byte of
+    the file can be changed unseen. It leaks the model's size, the ids of the keys, recipients and signer, the versions
+    of Python, scikit-learn and numpy, and ``metadata``. A key or a passphrase says by itself that someone who has it
+    wrote the file; a recipient's public key says nothing of that, so a file for recipients or a provider is unpickled
+    only where its signer is trusted. Without ``sign_with`` such a file holds no pickle, but what skops can write, and
+    its reader names the types. It cannot keep a model from those who may open it.
 
     Parameters
     ----------
@@ -69,10 +83,21 @@ def dump(
         Where to write. A path is replaced whole: after an interruption it holds the old file or the new one. A file
         object is written to where it stands.
     key : Keyring or str, optional
-        A keyring, or the URI of one (``"env:NAME"``, ``"file:PATH"``); its primary key opens the file. By default that
-        of an `EncryptedEstimator`, unless a passphrase is given.
+        A keyring, or the URI of one (``"env:NAME"``, ``"file:PATH"``); its primary key opens the file. By default key
+        and recipients of an `EncryptedEstimator`, unless another way to open the file is given.
     passphrase : str or bytes, optional
         Opens the file too.
+    recipients : iterable of Recipient or str, optional
+        Their identities open the file too (HPKE, or RSA-OAEP).
+    wrap_with : KeyProvider, optional
+        Opens the file too: a vault, a KMS or a token.
+    sign_with : SigningKey, optional
+        Vouches for the file: Ed25519 or ML-DSA-65. By default that of an `EncryptedEstimator`.
+    code : {"by-reference", "by-value"}, optional
+        Whether your own classes and functions are named in the file, or stand in it (by cloudpickle), so that it opens
+        where their modules are not: those that are not installed in a ``site-packages``. Only the same minor version of
+        Python reads these, and only where ``allow_code=True`` is said. By default that of an `EncryptedEstimator`, else
+        by reference.
     metadata : dict, optional
         Public: anyone can read it in the file, by `inspect`. Text keys, JSON values.
     durable : bool, default=False
@@ -81,9 +106,9 @@ def dump(
     Raises
     ------
     ParameterError, ParameterTypeError
-        There is neither key nor passphrase, or another parameter is not allowed.
+        There is no way to open the file, or a parameter is not allowed.
     KeyUnavailableError
-        The key cannot be had.
+        The key cannot be had, or the provider refuses.
     LockedError
         The model is locked, and another key than its own is asked for.
     OSError
@@ -102,9 +127,17 @@ def dump(
     >>> modelpriv.dump(Ridge(alpha=0.5), "model.mpriv", key=keys)
     >>> modelpriv.load("model.mpriv", key=keys)
     Ridge(alpha=0.5)
+
+    To a partner, whose public key you have, and who has the line of your signer:
+
+    >>> partner, author = modelpriv.Identity.generate(), modelpriv.SigningKey.generate()
+    >>> modelpriv.dump(Ridge(alpha=0.5), "partner.mpriv", recipients=[partner.recipient], sign_with=author)
+    >>> modelpriv.load("partner.mpriv", identity=partner, trusted_signers=[author.signer])
+    Ridge(alpha=0.5)
     """
     with _event("dump", file):
-        write = _prepare(model, key, passphrase, metadata)
+        given = _Given(key, passphrase, recipients, wrap_with, sign_with, code, metadata)
+        write = _prepare(model, given)
         if isinstance(file, str | os.PathLike):
             with _files.replacing(file, durable=durable) as target:
                 write(target.write)
@@ -120,6 +153,10 @@ def dumps(
     *,
     key: object = None,
     passphrase: Passphrase | None = None,
+    recipients: Iterable[Recipient | str] | None = None,
+    wrap_with: KeyProvider | None = None,
+    sign_with: SigningKey | None = None,
+    code: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> bytes:
     """Give the bytes that `dump` would write; the parameters and errors are the same.
@@ -132,14 +169,26 @@ def dumps(
     # Given back without a copy if nothing else holds it, which a bytearray could not be.
     file = io.BytesIO()
     with _event("dump", file):
-        _prepare(model, key, passphrase, metadata)(file.write)
+        _prepare(model, _Given(key, passphrase, recipients, wrap_with, sign_with, code, metadata))(file.write)
     return file.getvalue()
 
 
-def load(file: File, *, key: object = None, passphrase: Passphrase | None = None) -> Any:
+def load(
+    file: File,
+    *,
+    key: object = None,
+    passphrase: Passphrase | None = None,
+    identity: Identity | None = None,
+    provider: KeyProvider | None = None,
+    trusted_signers: Iterable[Signer | str] = (),
+    trusted_types: Iterable[str] = (),
+    allow_code: bool = False,
+) -> Any:
     """Read what is in a sealed file; not one byte of it is unpickled before all of it has been verified.
 
-    Whoever can write the file must hold a key or passphrase that you open it with: unpickling runs what they say.
+    It protects against files of strangers: unpickling runs what a file says, so it is done only if whoever wrote the
+    file has a key or passphrase that you open it with, or if the signature is that of someone whom you trust. It does
+    not tell whether what they wrote is harmless, or the newest that they wrote.
 
     Parameters
     ----------
@@ -149,6 +198,17 @@ def load(file: File, *, key: object = None, passphrase: Passphrase | None = None
         A keyring, or the URI of one. Transformers in the model whose keys it holds are open too.
     passphrase : str or bytes, optional
         Instead of, or beside the key.
+    identity : Identity, optional
+        Opens what was sealed to its recipient.
+    provider : KeyProvider, optional
+        Opens what it wrapped. By default those given to `modelpriv.keys.set_providers`.
+    trusted_signers : iterable of Signer or str, optional
+        Whose files are unpickled, if they can be opened by recipients or providers. They come from you, never from the
+        file. Those given to `modelpriv.sealing.set_trusted` are trusted too.
+    trusted_types : iterable of str, optional
+        The full names of types that a file without a signature may hold; it is read by skops.
+    allow_code : bool, default=False
+        Whether the file may bring the code of its author's own classes (``code="by-value"``).
 
     Returns
     -------
@@ -159,12 +219,15 @@ def load(file: File, *, key: object = None, passphrase: Passphrase | None = None
     ------
     SealedFileError
         This is no sealed file, or it was cut, damaged or altered.
+    UntrustedError
+        Nobody whom you trust vouches for the file, or it holds types or code that you did not allow.
     KeyUnavailableError
-        Neither key nor passphrase opens it; the message names the key ids that do.
+        Nothing that is given opens it; the message names the key ids and recipients that do.
     LockedError
-        The model's policy does not let it be used now, or with this version of scikit-learn.
+        The model's policy does not let it be used now, or with this version of scikit-learn; its code is of another
+        version of Python.
     ParameterError, ParameterTypeError
-        There is neither key nor passphrase, or one is none.
+        There is nothing to open the file with, or a parameter is not what it should be.
     OSError
         The file cannot be read.
 
@@ -173,18 +236,42 @@ def load(file: File, *, key: object = None, passphrase: Passphrase | None = None
     dump : Write such a file.
     """
     with _event("load", file):
-        keyring = to_keyring(key, passphrase)
+        trust = to_trust(trusted_signers, trusted_types, allow_code)
+        opener = to_opener(key, passphrase, identity, provider)
         with opened(file) as (source, size):
-            found = open_head(source, size, keyring, passphrase)
+            found = open_head(source, size, opener)
             check_rules(found.fields)
-            restore = buffers.put_together(found.body.readinto, found.length)
-    with opening(keyring):
-        return restore()
+            serializer = found.fields["serializer"]
+            trust.check(found.fields, signed=found.signed)
+            serializers.check_versions(serializer, found.fields["versions"])
+            stream, memory = buffers.read(found.body.readinto, found.length)
+            finish(source, found, trust)
+    with opening(opener.keyring):
+        return serializers.restore(stream, memory, serializer, trust.types)
 
 
-def loads(data: bytes, *, key: object = None, passphrase: Passphrase | None = None) -> Any:
+def loads(
+    data: bytes,
+    *,
+    key: object = None,
+    passphrase: Passphrase | None = None,
+    identity: Identity | None = None,
+    provider: KeyProvider | None = None,
+    trusted_signers: Iterable[Signer | str] = (),
+    trusted_types: Iterable[str] = (),
+    allow_code: bool = False,
+) -> Any:
     """Read what is in the bytes of a sealed file; the parameters and errors are those of `load`."""
-    return load(io.BytesIO(data), key=key, passphrase=passphrase)
+    return load(
+        io.BytesIO(data),
+        key=key,
+        passphrase=passphrase,
+        identity=identity,
+        provider=provider,
+        trusted_signers=trusted_signers,
+        trusted_types=trusted_types,
+        allow_code=allow_code,
+    )
 
 
 def _event(action: str, file: object) -> _events.event:
@@ -193,23 +280,62 @@ def _event(action: str, file: object) -> _events.event:
     return _events.event(action, "model", **name)
 
 
-def _prepare(model: object, key: object, passphrase: Passphrase | None, metadata: object) -> Callable[[Sink], object]:
+@dataclass(frozen=True)
+class _Given:
+    """What the caller of `dump` says."""
+
+    key: object
+    passphrase: Passphrase | None
+    recipients: object
+    wrap_with: object
+    sign_with: object
+    code: str | None
+    metadata: object
+
+    @property
+    def ways(self) -> bool:
+        """Whether there is a way to open the file among it."""
+        return (self.key, self.passphrase, self.recipients, self.wrap_with) != (None, None, None, None)
+
+
+def _prepare(model: object, given: _Given) -> Callable[[Sink], object]:
     """Do all that can fail before anything is written; return what then writes."""
-    rules = description = None
-    if isinstance(model, Sealable):
-        contents = model._to_seal()  # noqa: SLF001 - a protocol of this package
-        if contents.sealed is not None:
-            if (key, passphrase, metadata) != (None, None, None):
-                raise LockedError("a locked model keeps the key and metadata that it has: unlock(key=...) it first.")
-            whole = memoryview(contents.sealed)
-            return lambda sink: sink(whole)
-        model = contents.payload
-        key = contents.key if key is None and passphrase is None else key
-        metadata = contents.metadata if metadata is None else metadata
-        rules = None if contents.policy is None else contents.policy.to_json()
-        description = contents.description
-    keyring = to_keyring(key, passphrase)
-    manifest = layout.new_manifest(metadata, policy=rules, estimator=description)
-    pieces = buffers.take_apart(model)
-    write = writing.prepare(manifest, sum(map(len, pieces)), keyring=keyring, passphrase=passphrase)
+    contents = model._to_seal() if isinstance(model, Sealable) else Contents(payload=model, bare=model)  # noqa: SLF001 - a protocol of this package
+    if contents.sealed is not None:
+        if given != _Given(None, None, None, None, None, None, None):
+            raise LockedError("a locked model keeps the keys and metadata that it has: unlock(...) it first.")
+        whole = memoryview(contents.sealed)
+        return lambda sink: sink(whole)
+    source: Any = given if given.ways else contents
+    ways = to_ways(source.key, given.passphrase, source.recipients, given.wrap_with)
+    signing_key = _signing_key(contents, given)
+    origin = writing.origin(ways, signing_key)
+    code = contents.code if given.code is None else given.code
+    if code not in serializers.CODES:
+        raise ParameterError(f"code must be one of {', '.join(map(repr, serializers.CODES))}, got {code!r}.")
+    unsigned = origin == "signed" and signing_key is None
+    if unsigned and (contents.policy is not None or code != "by-reference"):
+        raise ParameterError(
+            "without sign_with=, what is sealed to recipients or a provider is not unpickled by its readers, so it can "
+            "have neither a policy nor code='by-value'."
+        )
+    serializer = serializers.SKOPS if unsigned else serializers.CODES[code]
+    manifest = layout.new_manifest(
+        contents.metadata if given.metadata is None else given.metadata,
+        origin=origin,
+        serializer=serializer,
+        policy=None if contents.policy is None else contents.policy.to_json(),
+        estimator=contents.description,
+    )
+    pieces = buffers.lay_out(*serializers.take_apart(contents.bare if unsigned else contents.payload, serializer))
+    write = writing.prepare(manifest, sum(map(len, pieces)), ways, sign_with=signing_key)
     return lambda sink: write(pieces, sink)
+
+
+def _signing_key(contents: Contents, given: _Given) -> SigningKey | None:
+    """Give the caller's signing key, else the model's own; what was read, and goes to others, has lost its own."""
+    if given.sign_with is not None:
+        return check_signing_key(given.sign_with)
+    if given.ways and isinstance(contents.sign_with, Signer):
+        return None
+    return check_signing_key(contents.sign_with)

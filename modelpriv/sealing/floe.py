@@ -14,9 +14,11 @@ The header tag commits to the key, so one ciphertext cannot open under two keys,
 
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Protocol, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,7 +31,7 @@ from modelpriv.errors import SealedFileError
 HEADER = 74
 OVERHEAD = 32  # of each segment: length field, nonce and tag
 SEGMENT = 2**20  # plaintext bytes of a segment that is not the last
-MANY = 8  # full segments in a row from which on it pays to open them on two threads
+MANY = 8  # segments from which on a second thread pays
 ROTATION_BITS = 20  # a new GCM key every 2**20 segments
 
 _PARAMS = 10
@@ -115,11 +117,19 @@ def plaintext_length(message_length: int, segment: int = SEGMENT) -> int:
     rest = (message_length - HEADER) % (segment + OVERHEAD)
     if message_length < HEADER + OVERHEAD or 0 < rest < OVERHEAD:
         raise SealedFileError("the body of the sealed file has a length that no body can have.")
-    return message_length - HEADER - OVERHEAD * _segments(message_length, segment)
+    return message_length - HEADER - OVERHEAD * segments(message_length, segment)
+
+
+def segments(message_length: int, segment: int = SEGMENT) -> int:
+    """Give the number of segments in a message of this length."""
+    return -(-(message_length - HEADER) // (segment + OVERHEAD))
 
 
 class Writer:
     """Encrypts a message whose length is known, in pieces of any size, straight from where they lie.
+
+    A long one is encrypted while the segment before is written by a thread beside: a third of the time of either. So
+    it is used in a with statement, which waits for the last.
 
     Parameters
     ----------
@@ -128,7 +138,7 @@ class Writer:
     length : int
         Number of plaintext bytes that will be written in all.
     sink : callable
-        Takes the header and then each segment; the memory is used again after it returns.
+        Takes the header and then each segment, one at a time; the memory is used again after it returns.
     """
 
     def __init__(self, message: Message, length: int, sink: Callable[[memoryview], object]) -> None:
@@ -136,10 +146,26 @@ class Writer:
         self._number = 0
         self._waiting = memoryview(bytearray(min(length, message.segment)))  # of a segment that has several sources
         self._filled = 0
-        self._out = memoryview(bytearray(len(self._waiting) + OVERHEAD))
+        self._pool = ThreadPoolExecutor(1) if length >= MANY * message.segment else None
+        # One that is filled, one that is written and one that waits for it: a cipher holds the interpreter's lock, so
+        # a thread that finds nothing to write when it is done would not get it before the next segment is done.
+        turns = 3 if self._pool is not None else 1
+        self._outs = [memoryview(bytearray(len(self._waiting) + OVERHEAD)) for _ in range(turns)]
+        self._written: deque[Future[object]] = deque()
         sink(memoryview(message.header))
         if not length:
             self._seal(self._waiting)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+        if kind is None:
+            self._wait(0)
 
     def write(self, data: memoryview) -> None:
         """Encrypt the next bytes; those that do not fill a segment wait for more."""
@@ -157,10 +183,20 @@ class Writer:
 
     def _seal(self, plaintext: memoryview) -> None:
         self._left -= len(plaintext)
-        length = self._message.seal(self._number, plaintext, self._out, last=not self._left)
-        self._sink(self._out[:length])
+        self._wait(len(self._outs) - 1)
+        out = self._outs[self._number % len(self._outs)]
+        out = out[: self._message.seal(self._number, plaintext, out, last=not self._left)]
         self._number += 1
         self._filled = 0
+        if self._pool is None:
+            self._sink(out)
+        else:
+            self._written.append(self._pool.submit(self._sink, out))
+
+    def _wait(self, left: int) -> None:
+        """Wait until no more than so many segments are to be written, or raise what keeps them from being."""
+        while len(self._written) > left:
+            self._written.popleft().result()
 
 
 class Source(Protocol):
@@ -181,12 +217,20 @@ class Reader:
         Length of the whole message, header included.
     source : Source
         Stands behind the header.
+    observe : callable, optional
+        Takes the number and the bytes of each segment as it was read; called from two threads at once.
     """
 
-    def __init__(self, message: Message, message_length: int, source: Source) -> None:
-        self._message, self._source = message, source
+    def __init__(
+        self,
+        message: Message,
+        message_length: int,
+        source: Source,
+        observe: Callable[[int, memoryview], object] | None = None,
+    ) -> None:
+        self._message, self._source, self._observe = message, source, observe
         self._left = length = plaintext_length(message_length, message.segment)
-        self._last = _segments(message_length, message.segment) - 1
+        self._last = segments(message_length, message.segment) - 1
         self._number = 0
         self._sealed = memoryview(bytearray(min(length, message.segment) + OVERHEAD))
         self._opened = memoryview(bytearray(min(length, message.segment)))
@@ -220,6 +264,8 @@ class Reader:
     def _open(self, out: memoryview) -> None:
         sealed = self._sealed[: len(out) + OVERHEAD]
         read_exactly(self._source, sealed)
+        if self._observe is not None:
+            self._observe(self._number, sealed)
         self._message.open_(self._number, sealed, out, last=self._number == self._last)
         self._advance(1, len(out))
 
@@ -235,6 +281,8 @@ class Reader:
                     if (number := next(numbers, None)) is None:
                         return
                     read_exactly(self._source, sealed)
+                if self._observe is not None:
+                    self._observe(first + number, sealed)
                 part = out[number * segment : (number + 1) * segment]
                 self._message.open_(first + number, sealed, part, last=first + number == self._last)
 
@@ -258,10 +306,6 @@ def read_exactly(source: Source, out: memoryview) -> None:
         if not count:
             raise SealedFileError("the sealed file ends too early: it was cut.")
         out = out[count:]
-
-
-def _segments(message_length: int, segment: int) -> int:
-    return -(-(message_length - HEADER) // (segment + OVERHEAD))
 
 
 def _segment_context(number: int, last: bool) -> bytes:  # noqa: FBT001 - a field of the format

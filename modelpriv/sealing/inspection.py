@@ -4,9 +4,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import envelope, layout
+from modelpriv.sealing import envelope, layout, signature
 from modelpriv.sealing.policy import AccessPolicy
-from modelpriv.sealing.reading import File, opened, read_head
+from modelpriv.sealing.reading import File, opened, read_head, read_signature
+
+_LONG = {"wrapped", "salt", "commitment", "passes", "memory_kib", "lanes"}  # of a stanza, what says nothing to a person
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,15 @@ class Unverified:
     file_id : str
         A random number that the file got when it was written.
     origin : str
-        Who can have written it: ``"keyring"``, whoever holds a key or passphrase that opens it.
+        Who can have written it: ``"keyring"``, whoever holds a key or passphrase that opens it; ``"signed"``, anyone,
+        so that the signature counts.
+    signer : str or None
+        The id of the signer, whose signature was not checked.
+    serializer : str
+        How the model was written: ``"pickle-5"``, ``"cloudpickle-5"`` with its author's code, or ``"skops"``.
     stanzas : tuple of dict
-        The ways to open it: the type of each (``"keyring"``, ``"argon2id"``), and the key id where it has one.
+        The ways to open it: the type of each (``"keyring"``, ``"argon2id"``, ``"x-wing"``, a provider's), and what it
+        says of the key, recipient or place. A place that is named here is never contacted for it.
     versions : dict
         Of Python, scikit-learn and numpy, where it was written.
     metadata : dict
@@ -48,6 +56,8 @@ class Unverified:
     size: int
     file_id: str
     origin: str
+    signer: str | None
+    serializer: str
     stanzas: tuple[dict[str, str], ...]
     versions: dict[str, str]
     metadata: dict[str, Any]
@@ -90,6 +100,8 @@ def inspect(file: File) -> Unverified:
       size: ...
       file_id: '...'
       origin: 'keyring'
+      signer: None
+      serializer: 'pickle-5'
       stanzas: ({'type': 'argon2id'},)
       versions: {...}
       metadata: {}
@@ -98,6 +110,7 @@ def inspect(file: File) -> Unverified:
     """
     with opened(file) as (source, size):
         head = read_head(source, size)
+        signed = read_signature(source, head)
     claims = layout.read_manifest(head.manifest)
     found = envelope.read(envelope.newest_first(head.slots)[0])[1]
     stanzas.check(found)
@@ -105,7 +118,9 @@ def inspect(file: File) -> Unverified:
         size=size,
         file_id=claims["file_id"],
         origin=claims["origin"],
-        stanzas=tuple({name: way[name] for name in ("type", "key_id") if name in way} for way in found),
+        signer=signature.claimed_signer(signed),
+        serializer=claims["serializer"],
+        stanzas=tuple({name: way[name] for name in way if name not in _LONG} for way in found),
         versions=claims["versions"],
         metadata=claims["metadata"],
         policy=AccessPolicy.from_json(claims["policy"]) if "policy" in claims else None,

@@ -8,9 +8,13 @@ The prelude has 40 bytes, integers little-endian; the whole file follows from it
     16   4  length of one envelope slot (there are two)
     20   4  zero
     24   8  length of the body
-    32   8  length of the trailer: 0 (its place is kept for signatures)
+    32   8  length of the trailer: 0 where nobody signed
 
     prelude || manifest || slot || slot || body || trailer, and nothing behind
+
+`origin` in the manifest is "keyring" where only key ids and passphrases open the file, for ever, so that who opens it
+knows that someone with the same secret wrote it; else "signed". `serializer` says how the body's object was written:
+"pickle-5", "cloudpickle-5" (with the code of the author's classes) or, in files that nobody signed, "skops".
 
 The manifest is canonical JSON that never changes once it is written. The body is bound to its bytes as they are
 stored, the envelope to the prelude too. Until the envelope has been opened, all of it is only what the file claims.
@@ -27,6 +31,7 @@ import sklearn
 
 from modelpriv import _json
 from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError
+from modelpriv.sealing import floe, serializers
 
 MAGIC = b"\x8fmpriv\r\n"
 FORMAT = 1
@@ -34,6 +39,8 @@ SUITE = "FLOE-AES-256-GCM-HKDF-SHA-384-1MiB"
 SLOT = 4096
 LARGEST_MANIFEST = 2**20
 LARGEST_SLOT = 2**20
+LARGEST_SIGNATURE = 2**14
+DIGEST = 32  # of each segment, in the trailer
 
 _PRELUDE = struct.Struct("<8sIIIIQQ")
 PRELUDE = _PRELUDE.size
@@ -43,6 +50,14 @@ _VERSIONS = {
     "numpy": np.__version__,
 }
 _FIELDS = {"format", "suite", "file_id", "origin", "serializer", "versions", "metadata"}
+# Who can have written a file, and how its object was: skops is for those that may come from anyone.
+_KNOWN = [
+    [SUITE, "keyring", serializers.BY_REFERENCE],
+    [SUITE, "keyring", serializers.BY_VALUE],
+    [SUITE, "signed", serializers.BY_REFERENCE],
+    [SUITE, "signed", serializers.BY_VALUE],
+    [SUITE, "signed", serializers.SKOPS],
+]
 _OPTIONAL: dict[str, Any] = {"policy": {}, "estimator": {"class": "", "parameters": {}}}
 
 
@@ -52,15 +67,16 @@ class Prelude:
 
     manifest: int
     body: int
+    trailer: int = 0
     slot: int = SLOT
 
     def __bytes__(self) -> bytes:
-        return _PRELUDE.pack(MAGIC, FORMAT, self.manifest, self.slot, 0, self.body, 0)
+        return _PRELUDE.pack(MAGIC, FORMAT, self.manifest, self.slot, 0, self.body, self.trailer)
 
     @property
     def total(self) -> int:
         """Length of the whole file."""
-        return PRELUDE + self.manifest + 2 * self.slot + self.body
+        return PRELUDE + self.manifest + 2 * self.slot + self.body + self.trailer
 
     @classmethod
     def read(cls, data: bytes, size: int) -> Self:
@@ -82,9 +98,10 @@ class Prelude:
             raise SealedFileError(
                 f"the sealed file has format {version_}, and this version of modelpriv reads format {FORMAT}."
             )
-        if reserved or trailer or manifest > LARGEST_MANIFEST or slot > LARGEST_SLOT:
+        signature = trailer and trailer - DIGEST * floe.segments(body)
+        if reserved or not 0 <= signature <= LARGEST_SIGNATURE or manifest > LARGEST_MANIFEST or slot > LARGEST_SLOT:
             raise SealedFileError("the sealed file begins with lengths that no such file has: it is damaged.")
-        prelude = cls(manifest, body, slot)
+        prelude = cls(manifest, body, trailer, slot)
         if prelude.total != size:
             raise SealedFileError(
                 f"the sealed file has {size} bytes where it says {prelude.total}: it was cut, or something was added."
@@ -92,7 +109,13 @@ class Prelude:
         return prelude
 
 
-def new_manifest(metadata: object, **more: dict[str, Any] | None) -> bytes:
+def new_manifest(
+    metadata: object,
+    *,
+    origin: str = "keyring",
+    serializer: str = serializers.BY_REFERENCE,
+    **more: dict[str, Any] | None,
+) -> bytes:
     """Write the manifest of a new file; ``metadata`` is what the author wants to be readable without a key.
 
     The rules of a ``policy``, and the description of the ``estimator``, are only there where the author wants them.
@@ -106,8 +129,8 @@ def new_manifest(metadata: object, **more: dict[str, Any] | None) -> bytes:
         "format": FORMAT,
         "suite": SUITE,
         "file_id": secrets.token_hex(16),
-        "origin": "keyring",
-        "serializer": "pickle-5",
+        "origin": origin,
+        "serializer": serializer,
         "versions": _VERSIONS,
         "metadata": check_metadata(metadata),
     }
@@ -120,9 +143,9 @@ def new_manifest(metadata: object, **more: dict[str, Any] | None) -> bytes:
     return manifest
 
 
-def renewed(manifest: bytes) -> bytes:
+def renewed(manifest: bytes, origin: str) -> bytes:
     """Write the manifest of a file that says the same as another one, and is another file."""
-    return _json.dump(read_manifest(manifest) | {"file_id": secrets.token_hex(16)})
+    return _json.dump(read_manifest(manifest) | {"file_id": secrets.token_hex(16), "origin": origin})
 
 
 def check_metadata(metadata: object) -> dict[str, Any]:
@@ -158,8 +181,8 @@ def read_manifest(data: bytes) -> dict[str, Any]:
         ) from None
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise SealedFileError("the sealed file's manifest is of another format than the file: it was altered.")
-    known = {"suite": SUITE, "origin": "keyring", "serializer": "pickle-5"}
-    if fields.keys() - _OPTIONAL.keys() != _FIELDS or any(fields[name] != value for name, value in known.items()):
+    asked = [fields.get(name) for name in ("suite", "origin", "serializer")]
+    if fields.keys() - _OPTIONAL.keys() != _FIELDS or asked not in _KNOWN:
         raise SealedFileError("the sealed file's manifest asks for what this version of modelpriv does not know.")
     match _OPTIONAL | fields:
         case {

@@ -7,16 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from modelpriv import _events
-from modelpriv.errors import ParameterError, ParameterTypeError
-from modelpriv.keys import Keyring, resolve_whole
+from modelpriv.errors import ParameterTypeError, SealedFileError
 from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import envelope, floe, layout
+from modelpriv.sealing import envelope, floe, layout, signature
+from modelpriv.sealing.access import Opener
+from modelpriv.sealing.trust import Trust
 
 File = str | os.PathLike[str] | BinaryIO
-Passphrase = str | bytes
+
+
+class SeekableSource(floe.Source, Protocol):
+    """What a sealed file is read from."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,19 @@ class Opened:
     head: Head
     fields: dict[str, Any]
     envelope: envelope.Opened
+    header: bytes
     body: floe.Reader
     length: int
+    observed: signature.Observed | None
+
+    @property
+    def signed(self) -> bool:
+        """Whether there is a signature, whoever's."""
+        return self.observed is not None
 
 
 @contextlib.contextmanager
-def opened(file: File) -> Iterator[tuple[floe.Source, int]]:
+def opened(file: File) -> Iterator[tuple[SeekableSource, int]]:
     """Open a file for reading if it is a path, and say how many bytes there are to read."""
     if isinstance(file, str | os.PathLike):
         with Path(file).open("rb", buffering=0) as source:
@@ -62,31 +76,58 @@ def read_head(source: floe.Source, size: int) -> Head:
     return Head(prelude, manifest, (first, second))
 
 
-def open_head(source: floe.Source, size: int, keyring: Keyring | None, passphrase: Passphrase | None) -> Opened:
+def read_signature(source: SeekableSource, head: Head) -> bytes:
+    """Read the signature of a file whose head was just read; empty if there is none."""
+    if not head.prelude.trailer:
+        return b""
+    digests = layout.DIGEST * floe.segments(head.prelude.body)
+    source.seek(head.prelude.body + digests, io.SEEK_CUR)
+    return _read_bytes(source, head.prelude.trailer - digests)
+
+
+def open_head(source: floe.Source, size: int, opener: Opener) -> Opened:
     """Read and verify the head of a file, and stop where the segments of its body begin."""
     head = read_head(source, size)
     fields = layout.read_manifest(head.manifest)
     _events.note(file_id=fields["file_id"])
     context = envelope.wrap_context(head.manifest)
     opened_envelope = envelope.open_(
-        head.slots,
-        lambda found: stanzas.unwrap(found, context=context, keyring=keyring, passphrase=passphrase),
-        prelude=head.prelude,
-        manifest=head.manifest,
+        head.slots, lambda found: opener.unwrap(found, context), prelude=head.prelude, manifest=head.manifest
     )
+    if fields["origin"] == "keyring" and not all(map(stanzas.is_symmetric, opened_envelope.stanzas)):
+        raise SealedFileError(
+            "the sealed file opens for others than those who can have written it, and says that it does not: it was "
+            "put together."
+        )
     key = envelope.derive(opened_envelope.file_key, "body")
     message = floe.Message(key, sha256(head.manifest).digest(), header=_read_bytes(source, floe.HEADER))
-    body = floe.Reader(message, head.prelude.body, source)
-    return Opened(head, fields, opened_envelope, body, floe.plaintext_length(head.prelude.body))
+    observed = signature.Observed() if head.prelude.trailer else None
+    body = floe.Reader(message, head.prelude.body, source, observed)
+    length = floe.plaintext_length(head.prelude.body)
+    return Opened(head, fields, opened_envelope, message.header, body, length, observed)
 
 
-def to_keyring(key: object, passphrase: Passphrase | None) -> Keyring | None:
-    """Give the keyring that a key means; None only if there is a passphrase instead."""
-    if key is None and passphrase is None:
-        raise ParameterError(
-            "no key and no passphrase: give key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), or passphrase=."
-        )
-    return None if key is None else resolve_whole(key)
+def finish(source: floe.Source, found: Opened, trust: Trust) -> None:
+    """Read what stands behind a body that was read whole, and check the signature if it is that which counts.
+
+    Raises
+    ------
+    UntrustedError
+        The file is signed by a stranger.
+    SealedFileError
+        The signature does not fit.
+    """
+    if found.observed is None:
+        return
+    trailer = _read_bytes(source, found.head.prelude.trailer)
+    signature.check(
+        trailer,
+        manifest=found.head.manifest,
+        header=found.header,
+        body=found.head.prelude.body,
+        read=found.observed.digests,
+        trusted=trust.signers,
+    )
 
 
 def check_file(file: object, method: str) -> None:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 from modelpriv import _events, _files
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
+from modelpriv.keys import Identity, KeyProvider, Recipient, Signer, SigningKey
 from modelpriv.keys import envelope as stanzas
-from modelpriv.keys import resolve_whole
-from modelpriv.keys.providers import passphrase as passphrases
-from modelpriv.sealing import envelope, floe, layout, writing
+from modelpriv.sealing import envelope, floe, layout, serializers, writing
+from modelpriv.sealing.access import Passphrase, to_added, to_opener, to_ways
 from modelpriv.sealing.envelope import Stanza
-from modelpriv.sealing.reading import Opened, Passphrase, open_head, opened, to_keyring
-from modelpriv.sealing.writing import write_all
-
-PASSPHRASE = "passphrase"  # noqa: S105 - what `remove` calls a passphrase, whichever it is
+from modelpriv.sealing.reading import Opened, finish, open_head, opened
+from modelpriv.sealing.trust import Trust, to_trust
+from modelpriv.sealing.writing import check_signing_key, write_all
 
 
 def rewrap(
@@ -25,11 +24,13 @@ def rewrap(
     *,
     key: object = None,
     passphrase: Passphrase | None = None,
+    identity: Identity | None = None,
+    provider: KeyProvider | None = None,
     add: object = None,
     add_passphrase: Passphrase | None = None,
     remove: str | Iterable[str] = (),
 ) -> None:
-    """Change which keys and passphrases open a sealed file, in place; its body is not touched.
+    """Change who opens a sealed file, in place; its body and its signature are not touched.
 
     It protects nothing that was open before: whoever could open the file may have kept its key, or an older copy of the
     file, and then opens it still. Use `rekey` to revoke. It leaks what `modelpriv.inspect` shows. It does not make the
@@ -43,21 +44,29 @@ def rewrap(
         Opens the file now: a keyring, or the URI of one.
     passphrase : str or bytes, optional
         Opens the file now.
-    add : Keyring or str, optional
-        A keyring, or the URI of one, whose primary key shall open the file too.
+    identity : Identity, optional
+        Opens the file now.
+    provider : KeyProvider, optional
+        Opens the file now. By default those given to `modelpriv.keys.set_providers`.
+    add : Keyring, str, Recipient or KeyProvider, or a list of these, optional
+        Shall open the file too: a keyring (its primary key) or the URI of one, a recipient or its line, a provider.
+        Recipients and providers can only be added to a file that is signed, or was made for such: whoever has a
+        recipient's public key can write to it, and the others could not tell.
     add_passphrase : str or bytes, optional
         Shall open the file too.
     remove : str or iterable of str, optional
-        What shall not open it any more: key ids, or ``"passphrase"`` for every passphrase that opened it before.
+        What shall not open it any more: key ids, ids of recipients, types of providers, or ``"passphrase"`` for every
+        passphrase that opened it before.
 
     Raises
     ------
     SealedFileError
         This is no sealed file, or it was cut, damaged or altered.
     KeyUnavailableError
-        Neither key nor passphrase opens it, or what is to be removed does not.
+        Nothing that is given opens it, or what is to be removed does not.
     ParameterError, ParameterTypeError
-        Nothing would be left that opens it, or a parameter is not allowed.
+        Nothing would be left that opens it, a recipient would join a file that is not signed, or a parameter is not
+        allowed.
     OSError
         The file cannot be read or written.
 
@@ -76,10 +85,10 @@ def rewrap(
     >>> sealing.load("model.mpriv", key=newer.retire(keys.primary))
     Ridge()
     """
-    keyring = to_keyring(key, passphrase)
+    opener = to_opener(key, passphrase, identity, provider)
     with _events.event("rewrap", "model", file=os.fsdecode(file)):
         with Path(file).open("r+b", buffering=0) as target:
-            found = open_head(target, os.fstat(target.fileno()).st_size, keyring, passphrase)
+            found = open_head(target, os.fstat(target.fileno()).st_size, opener)
             ways = _kept(found.envelope.stanzas, [remove] if isinstance(remove, str) else list(remove))
             ways = _with_added(ways, found, add, add_passphrase)
             if fits := envelope.room(ways) <= found.head.prelude.slot:
@@ -93,11 +102,17 @@ def rekey(
     *,
     key: object = None,
     passphrase: Passphrase | None = None,
+    identity: Identity | None = None,
+    provider: KeyProvider | None = None,
     new_key: object = None,
     new_passphrase: Passphrase | None = None,
+    new_recipients: Iterable[Recipient | str] | None = None,
+    new_provider: KeyProvider | None = None,
+    sign_with: SigningKey | None = None,
+    trusted_signers: Iterable[Signer | str] = (),
     durable: bool = False,
 ) -> None:
-    """Write a sealed file again under a fresh key, for other keys or passphrases; nothing of it is unpickled.
+    """Write a sealed file again under a fresh key, for other readers; nothing of it is unpickled.
 
     It protects the file from now on against whoever could open it before: the new one has nothing in common with what
     they may have kept. It leaks as much as the file did. It cannot take back what they have read, or a copy that they
@@ -106,15 +121,28 @@ def rekey(
     Parameters
     ----------
     file : path-like
-        A sealed file, which is replaced whole. Metadata and versions stay; it gets a new id.
+        A sealed file, which is replaced whole. Metadata, policy and versions stay; it gets a new id.
     key : Keyring or str, optional
         Opens the file now: a keyring, or the URI of one.
     passphrase : str or bytes, optional
         Opens the file now.
+    identity : Identity, optional
+        Opens the file now.
+    provider : KeyProvider, optional
+        Opens the file now. By default those given to `modelpriv.keys.set_providers`.
     new_key : Keyring or str, optional
         Its primary key opens the file from now on.
     new_passphrase : str or bytes, optional
         Opens the file from now on.
+    new_recipients : iterable of Recipient or str, optional
+        Their identities open the file from now on.
+    new_provider : KeyProvider, optional
+        Opens the file from now on.
+    sign_with : SigningKey, optional
+        Vouches for the new file, which needs it if recipients or a provider open it: the old signature is not of it.
+    trusted_signers : iterable of Signer or str, optional
+        Who may have signed the file as it is, beside the signer of ``sign_with`` and those whom the process trusts.
+        What nobody trusted has signed is not vouched for again.
     durable : bool, default=False
         Whether the new file is synced to the disk before it takes the old one's place.
 
@@ -122,10 +150,12 @@ def rekey(
     ------
     SealedFileError
         This is no sealed file, or it was cut, damaged or altered; it stays as it is.
+    UntrustedError
+        Nobody who is trusted signed the file as it is; it stays so.
     KeyUnavailableError
-        Neither key nor passphrase opens it, or the new key cannot be had.
+        Nothing that is given opens the file, or the new key cannot be had.
     ParameterError, ParameterTypeError
-        There is no new key and no new passphrase, or a parameter is not allowed.
+        There is no new way to open it, or no signature where one is needed, or a parameter is not allowed.
     OSError
         The file cannot be read or written.
 
@@ -143,25 +173,38 @@ def rekey(
     >>> sealing.load("model.mpriv", key=others)
     Ridge()
     """
-    keyring, new_keyring = to_keyring(key, passphrase), to_keyring(new_key, new_passphrase)
+    opener = to_opener(key, passphrase, identity, provider)
+    ways = to_ways(new_key, new_passphrase, new_recipients, new_provider)
+    signing_key = check_signing_key(sign_with)
+    own = () if signing_key is None else (signing_key.signer,)
+    # The code that it may bring is not run here.
+    trust = Trust((*own, *to_trust(trusted_signers).signers), (), allow_code=True)
+    if not ways.symmetric and signing_key is None:
+        raise ParameterError("for new_recipients and new_provider the new file must be signed: pass sign_with=.")
     with (
         _events.event("rekey", "model", file=os.fsdecode(file)),
         _files.replacing(file, durable=durable) as target,
         opened(file) as (source, size),
     ):
-        found = open_head(source, size, keyring, passphrase)
-        manifest = layout.renewed(found.head.manifest)
-        write = writing.prepare(manifest, found.length, keyring=new_keyring, passphrase=new_passphrase)
+        found = open_head(source, size, opener)
+        if found.fields["serializer"] == serializers.SKOPS:
+            raise ParameterError(
+                "nobody vouches for what is in the file: load it with trusted_types= and dump it anew."
+            )
+        trust.check(found.fields, signed=found.signed)
+        manifest = layout.renewed(found.head.manifest, writing.origin(ways, signing_key))
+        write = writing.prepare(manifest, found.length, ways, sign_with=signing_key)
         write(_pieces(found), target.write)
+        finish(source, found, trust)
 
 
 def _kept(ways: list[Stanza], removed: list[str]) -> list[Stanza]:
     """Give the stanzas but for those that are to be removed, each of which must be there."""
     if not all(isinstance(name, str) for name in removed):
-        raise ParameterTypeError("remove must be key ids, or 'passphrase'.")
-    names = [PASSPHRASE if way["type"] == passphrases.TYPE else way.get("key_id") for way in ways]
+        raise ParameterTypeError("remove must be key ids, ids of recipients, types of providers, or 'passphrase'.")
+    names = [stanzas.name_of(way) for way in ways]
     if missing := [name for name in removed if name not in names]:
-        there = ", ".join(sorted({name for name in names if name}))
+        there = ", ".join(map(ascii, sorted(set(names))))
         raise KeyUnavailableError(
             f"{', '.join(missing)} does not open the file, so it cannot be removed; it opens with {there}."
         )
@@ -169,13 +212,21 @@ def _kept(ways: list[Stanza], removed: list[str]) -> list[Stanza]:
 
 
 def _with_added(ways: list[Stanza], found: Opened, add: object, add_passphrase: Passphrase | None) -> list[Stanza]:
-    """Add stanzas for a keyring and a passphrase; one for a key that opens the file already is not written twice."""
-    added = None if add is None else resolve_whole(add, parameter="add")
-    if added is not None and added.primary in stanzas.key_ids(ways):
-        added = None
-    if added is not None or add_passphrase is not None:
-        context = envelope.wrap_context(found.head.manifest)
-        ways = ways + stanzas.wrap(found.envelope.file_key, context=context, keyring=added, passphrase=add_passphrase)
+    """Add stanzas; one for a key or recipient that opens the file already is not written twice."""
+    added = to_added(add, add_passphrase)
+    if not added.symmetric and found.fields["origin"] == "keyring":
+        raise ParameterError(
+            "add names a recipient or provider, and nobody could tell any more who wrote this file, which is unpickled "
+            "because only holders of its keys can have: write it anew with rekey(new_recipients=..., sign_with=...)."
+        )
+    there = set(map(stanzas.name_of, ways))
+    added = dataclasses.replace(
+        added,
+        keyring=None if added.keyring is None or added.keyring.primary in there else added.keyring,
+        recipients=tuple(one for one in dict.fromkeys(added.recipients) if one.id not in there),
+    )
+    if not added.none:
+        ways = ways + added.wrap(found.envelope.file_key, envelope.wrap_context(found.head.manifest))
     if not ways:
         raise ParameterError("nothing would be left that opens the file: add a key or a passphrase as well.")
     stanzas.check(ways)
@@ -208,7 +259,7 @@ def _write_slots(target: io.FileIO, found: Opened, ways: list[Stanza]) -> None:
 def _write_with_larger_slots(file: str | os.PathLike[str], found: Opened, ways: list[Stanza]) -> None:
     """Write the whole file again, the same body behind a longer head."""
     old = found.head.prelude
-    prelude = dataclasses.replace(old, slot=1 << (envelope.room(ways) - 1).bit_length())
+    prelude = dataclasses.replace(old, slot=envelope.slot_for(ways))
     with _files.replacing(file, durable=True) as target, Path(file).open("rb") as source:
         target.write(bytes(prelude) + found.head.manifest + 2 * _fresh_slot(found, ways, prelude))
         source.seek(layout.PRELUDE + old.manifest + 2 * old.slot)

@@ -5,31 +5,56 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from modelpriv import _events
-from modelpriv.keys import Keyring
-from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import envelope, floe, layout
-from modelpriv.sealing.reading import Passphrase
+from modelpriv.errors import ParameterTypeError
+from modelpriv.keys import SigningKey
+from modelpriv.sealing import envelope, floe, layout, signature
+from modelpriv.sealing.access import Ways
 
 Sink = Callable[[memoryview], object]
 
 
+def origin(ways: Ways, sign_with: SigningKey | None) -> str:
+    """Say what a file's manifest shall say of who can have written it."""
+    return "keyring" if ways.symmetric and sign_with is None else "signed"
+
+
+def check_signing_key(key: object) -> SigningKey | None:
+    """Give back a signing key or None, and refuse anything else."""
+    if key is not None and not isinstance(key, SigningKey):
+        raise ParameterTypeError(
+            f"sign_with must be a SigningKey, got {type(key).__name__}: what was read holds only the signer's public "
+            "key. Give the private one, or None."
+        )
+    return key
+
+
 def prepare(
-    manifest: bytes, length: int, *, keyring: Keyring | None, passphrase: Passphrase | None
+    manifest: bytes, length: int, ways: Ways, *, sign_with: SigningKey | None
 ) -> Callable[[Iterable[memoryview], Sink], None]:
     """Make a file's key and its head, for a body of a known length; return what writes the file from pieces of it."""
     _events.note(file_id=layout.read_manifest(manifest)["file_id"])
     file_key = secrets.token_bytes(32)
-    context = envelope.wrap_context(manifest)
-    ways = stanzas.wrap(file_key, context=context, keyring=keyring, passphrase=passphrase)
-    prelude = layout.Prelude(len(manifest), floe.encrypted_length(length))
-    slot = envelope.write(file_key, ways, prelude=prelude, manifest=manifest)
+    stanzas = ways.wrap(file_key, envelope.wrap_context(manifest))
+    body = floe.encrypted_length(length)
+    trailer = 0 if sign_with is None else signature.length(sign_with, body)
+    prelude = layout.Prelude(len(manifest), body, trailer, envelope.slot_for(stanzas))
+    slot = envelope.write(file_key, stanzas, prelude=prelude, manifest=manifest)
+
+    def write_body(pieces: Iterable[memoryview], sink: Sink) -> None:
+        message = floe.Message(envelope.derive(file_key, "body"), sha256(manifest).digest())
+        with floe.Writer(message, length, sink) as writer:
+            for piece in pieces:
+                writer.write(piece)
 
     def write(pieces: Iterable[memoryview], sink: Sink) -> None:
         sink(memoryview(bytes(prelude) + manifest + 2 * slot))
-        message = floe.Message(envelope.derive(file_key, "body"), sha256(manifest).digest())
-        writer = floe.Writer(message, length, sink)
-        for piece in pieces:
-            writer.write(piece)
+        if sign_with is None:
+            write_body(pieces, sink)
+            return
+        with signature.Digesting(sink) as digesting:
+            write_body(pieces, digesting)
+        sink(memoryview(signature.write(sign_with, manifest, body, digesting)))
+        _events.note(signer=sign_with.signer.id)
 
     return write
 

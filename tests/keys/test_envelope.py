@@ -52,7 +52,7 @@ def test_key_ids(keyring, stanzas):
 
 def test_wrapped_with_nothing():
     """A key is not wrapped with nothing."""
-    with pytest.raises(ParameterError, match="keyring, a passphrase or recipients"):
+    with pytest.raises(ParameterError, match="keyring, a passphrase, recipients or a provider"):
         envelope.wrap(KEY, context=CONTEXT)
 
 
@@ -116,7 +116,7 @@ def test_an_unknown_kind_is_passed_over(keyring, stanzas):
     """A stanza of a kind that is not known does not hinder the others, and opens nothing."""
     unknown = {"type": "canary", "anything": 1}
     assert envelope.unwrap([unknown, *stanzas], context=CONTEXT, keyring=keyring) == KEY
-    with pytest.raises(KeyUnavailableError, match="nothing that is known"):
+    with pytest.raises(KeyUnavailableError, match="a provider of type 'canary'"):
         envelope.unwrap([unknown], context=CONTEXT, keyring=keyring)
 
 

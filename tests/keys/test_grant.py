@@ -329,7 +329,7 @@ def test_it_is_recorded(keyring, ada, owner, tmp_path):
     assert [(line["action"], line["result"]) for line in lines] == [
         ("grant", "ok"),
         ("open", "ok"),
-        ("open", "SealedFileError"),
+        ("open", "UntrustedError"),
     ]
     assert all(line["grant"] == made.id and line["recipient"] == ada.recipient.id for line in lines)
     assert lines[1]["contexts"] == ["email"]

@@ -20,10 +20,10 @@ SEGMENT = 16
 def write(plaintext, *, key=KEY, context=CONTEXT, segment=SEGMENT, pieces=None):
     """Encrypt a message that is handed over in one piece, or cut at the given places."""
     out = io.BytesIO()
-    writer = floe.Writer(floe.Message(key, context, segment=segment), len(plaintext), out.write)
     cuts = [0, *sorted(pieces or []), len(plaintext)]
-    for start, end in itertools.pairwise(cuts):
-        writer.write(memoryview(plaintext)[start:end])
+    with floe.Writer(floe.Message(key, context, segment=segment), len(plaintext), out.write) as writer:
+        for start, end in itertools.pairwise(cuts):
+            writer.write(memoryview(plaintext)[start:end])
     return out.getvalue()
 
 

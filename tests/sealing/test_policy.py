@@ -18,7 +18,8 @@ from sklearn.pipeline import Pipeline
 
 from modelpriv import EncryptedEstimator, sealing
 from modelpriv.errors import LockedError, ParameterError, ParameterTypeError, SealedFileError
-from modelpriv.sealing import AccessPolicy, buffers, layout, policy, writing
+from modelpriv.sealing import AccessPolicy, buffers, layout, policy, serializers, writing
+from modelpriv.sealing.access import Ways
 
 X = np.random.default_rng(0).random((40, 3))
 Y = (X[:, 0] > 0.5).astype(int)
@@ -194,9 +195,9 @@ def test_drift(drift, here, opens, keyring, bomb, monkeypatch):
 
 
 def forge(manifest, payload, keyring):
-    pieces = buffers.take_apart(payload)
+    pieces = buffers.lay_out(*serializers.take_apart(payload, serializers.BY_REFERENCE))
     file = io.BytesIO()
-    writing.prepare(manifest, sum(map(len, pieces)), keyring=keyring, passphrase=None)(pieces, file.write)
+    writing.prepare(manifest, sum(map(len, pieces)), Ways(keyring), sign_with=None)(pieces, file.write)
     return file.getvalue()
 
 

@@ -99,9 +99,9 @@ def set_providers(*providers: KeyProvider) -> None:
     _configured = tuple(map(check_provider, providers))
 
 
-def configured_providers(kind: str) -> list[KeyProvider]:
-    """Give the providers of a type that this process uses."""
-    return [provider for provider in _configured if provider.type == kind]
+def configured_providers(kind: str | None = None) -> list[KeyProvider]:
+    """Give the providers that this process uses: those of a type, or all."""
+    return [provider for provider in _configured if kind in {None, provider.type}]
 
 
 def check_provider(provider: object) -> KeyProvider:

@@ -1,0 +1,157 @@
+"""How an object becomes the bytes in a body, and an object again: by pickle, with its code, or by skops."""
+
+import contextlib
+import pickle
+import platform
+import sys
+import sysconfig
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from modelpriv.errors import LockedError, ParameterError, SealedFileError, UntrustedError
+from modelpriv.keys.providers.blobs import need
+
+__all__ = ["BY_REFERENCE", "BY_VALUE", "CODES", "SKOPS", "check_versions", "restore", "take_apart"]
+
+BY_REFERENCE, BY_VALUE, SKOPS = "pickle-5", "cloudpickle-5", "skops"
+CODES = {"by-reference": BY_REFERENCE, "by-value": BY_VALUE}
+
+# Never put into a file, wherever they are installed: who reads the file has them.
+_THEIRS = {"modelpriv", "sklearn", "numpy", "scipy", "pandas", "joblib", "cloudpickle"}
+_registering = threading.Lock()
+
+
+def take_apart(obj: object, serializer: str) -> tuple[list[memoryview], list[memoryview]]:
+    """Serialise an object: the pieces of a stream, and the memory of its arrays, which is not copied.
+
+    Raises
+    ------
+    ParameterError
+        What the serialiser needs is not installed, or it cannot write the object.
+    """
+    if serializer == SKOPS:
+        return [memoryview(_skops_bytes(obj))], []
+    stream = _Chunks()
+    outside: list[pickle.PickleBuffer] = []
+    if serializer == BY_VALUE:
+        cloudpickle = need("cloudpickle", "cloudpickle")
+        with _own_modules_by_value(cloudpickle):
+            cloudpickle.CloudPickler(stream, 5, outside.append).dump(obj)
+    else:
+        pickle.Pickler(stream, 5, buffer_callback=outside.append).dump(obj)
+    return [memoryview(chunk) for chunk in stream], [buffer.raw() for buffer in outside]
+
+
+def restore(stream: memoryview, buffers: list[memoryview], serializer: str, types: tuple[str, ...]) -> Any:
+    """Make the object again, of bytes for which somebody who is trusted vouches; of others, by skops only.
+
+    Parameters
+    ----------
+    stream, buffers : memoryview, list of memoryview
+        What `take_apart` gave.
+    serializer : str
+        With which it did.
+    types : tuple of str
+        For skops: the types that may come beside those that skops itself knows to be harmless.
+
+    Raises
+    ------
+    UntrustedError
+        The skops file holds other types.
+    SealedFileError
+        It cannot be read.
+    """
+    if serializer == SKOPS:
+        return _skops_object(stream, types)
+    if serializer == BY_VALUE:
+        need("cloudpickle", "cloudpickle")
+    return pickle.loads(stream, buffers=buffers)  # noqa: S301 - only called when all has been authenticated
+
+
+def check_versions(serializer: str, versions: dict[str, str]) -> None:
+    """Refuse code that another Python wrote: its byte code would run as something else.
+
+    Raises
+    ------
+    LockedError
+        It was written by another minor version.
+    """
+    here, there = ".".join(platform.python_version_tuple()[:2]), versions.get("python", "unknown")
+    if serializer == BY_VALUE and there != here:
+        raise LockedError(
+            f"the sealed file brings code of Python {there}, which only that version can run; here is {here}."
+        )
+
+
+@contextlib.contextmanager
+def _own_modules_by_value(cloudpickle: Any) -> Iterator[None]:
+    """Let cloudpickle put the code of the user's own modules into what it writes.
+
+    Its list of such modules is one for the process, so others wait, and it is as before in the end.
+    """
+    with _registering:
+        before = cloudpickle.list_registry_pickle_by_value()
+        own = [module for name, module in list(sys.modules.items()) if name not in before and _is_own(name, module)]
+        try:
+            for module in own:
+                cloudpickle.register_pickle_by_value(module)
+            yield
+        finally:
+            for module in own:
+                if module.__name__ in cloudpickle.list_registry_pickle_by_value():
+                    cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_own(name: str, module: ModuleType) -> bool:
+    """Tell whether a module is the user's: not Python's own, and not in a folder where packages are installed."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or getattr(module, "__name__", None) != name:
+        return False  # __main__ and what was typed in go by value anyway
+    top = name.partition(".")[0]
+    return top not in _THEIRS | sys.stdlib_module_names and not file.startswith(_installed_folders())
+
+
+def _installed_folders() -> tuple[str, ...]:
+    folders = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders |= {entry for entry in sys.path if Path(entry).name in {"site-packages", "dist-packages"}}
+    return tuple(folders)
+
+
+def _skops_bytes(obj: object) -> bytes:
+    skops = need("skops.io", "skops")
+    try:
+        return bytes(skops.dumps(obj))
+    except Exception as error:  # noqa: BLE001 - it raises whatever the object's own methods do, maybe with its values
+        raise ParameterError(
+            f"skops cannot write a {type(obj).__name__} ({type(error).__name__}), and a file that nobody signed is not "
+            "unpickled by its readers: pass sign_with=."
+        ) from None
+
+
+def _skops_object(stream: memoryview, types: tuple[str, ...]) -> Any:
+    skops = need("skops.io", "skops")
+    data = bytes(stream)
+    try:
+        found = set(skops.get_untrusted_types(data=data))
+    except Exception:  # noqa: BLE001 - a hostile file may bring it to raise anything
+        raise SealedFileError("what the sealed file holds cannot be read by skops.") from None
+    if others := sorted(found - set(types)):
+        raise UntrustedError(
+            f"the sealed file is not signed, and holds types that trusted_types does not name: "
+            f"{', '.join(map(ascii, others))}."
+        )
+    try:
+        return skops.loads(data, trusted=sorted(found))
+    except Exception as error:  # noqa: BLE001 - the same
+        raise SealedFileError(f"what the sealed file holds cannot be read by skops ({type(error).__name__}).") from None
+
+
+class _Chunks(list[bytes]):
+    """A file for the pickler to write to that keeps what it gets, without joining it."""
+
+    def write(self, data: bytes) -> int:
+        self.append(bytes(data))
+        return len(data)
