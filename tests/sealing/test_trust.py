@@ -1,0 +1,505 @@
+"""Who vouches for a sealed file: nothing is unpickled that a stranger can have written."""
+
+import io
+import secrets
+from hashlib import sha256
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.linear_model import Ridge
+
+from modelpriv import _json, sealing
+from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError, UntrustedError
+from modelpriv.keys import Identity, Keyring, SigningKey
+from modelpriv.keys import envelope as stanzas
+from modelpriv.sealing import buffers, envelope, floe, layout, serializers, signature
+
+KINDS = ("ed25519", "ml-dsa-65")
+
+
+@pytest.fixture(scope="module")
+def ada():
+    return Identity.generate("x25519")
+
+
+@pytest.fixture(scope="module")
+def author():
+    return SigningKey.generate()
+
+
+@pytest.fixture(autouse=True)
+def _trust_nobody():
+    """Leave the process's trust as it was."""
+    yield
+    sealing.set_trusted()
+
+
+class Parts:
+    """The parts of a file as someone has them who knows its key: to be changed, and written again."""
+
+    def __init__(self, data, **opening):
+        self.prelude = layout.Prelude.read(data, len(data))
+        ends = [layout.PRELUDE, self.prelude.manifest, self.prelude.slot, self.prelude.slot, self.prelude.body]
+        parts, rest = [], data
+        for length in ends:
+            parts.append(rest[:length])
+            rest = rest[length:]
+        _, self.manifest, self.slot, _, self.body = parts
+        self.trailer = rest
+        self.stanzas = envelope.read(self.slot)[1]
+        self.file_key = stanzas.unwrap(self.stanzas, context=envelope.wrap_context(self.manifest), **opening)
+
+    def plaintext(self):
+        """Decrypt the body."""
+        source = io.BytesIO(self.body)
+        digest = sha256(self.manifest).digest()
+        message = floe.Message(envelope.derive(self.file_key, "body"), digest, header=source.read(floe.HEADER))
+        out = bytearray(floe.plaintext_length(len(self.body)))
+        floe.Reader(message, len(self.body), source).readinto(memoryview(out))
+        return out
+
+    def write(self, plaintext=None, *, trailer=None, ways=None, sign_with=None):
+        """Write the file again with the same key and manifest, with other contents, stanzas or signature."""
+        trailer = self.trailer if trailer is None else trailer
+        if plaintext is not None:
+            out = io.BytesIO()
+            message = floe.Message(envelope.derive(self.file_key, "body"), sha256(self.manifest).digest())
+            with floe.Writer(message, len(plaintext), out.write) as writer:
+                writer.write(memoryview(plaintext))
+            self.body = out.getvalue()
+        if sign_with is not None:
+            digests = self.digests()
+            signed = signature._message(self.manifest, self.body[: floe.HEADER], len(self.body), digests)
+            trailer = digests + _json.dump(signature.write_signature(sign_with, signed))
+        prelude = layout.Prelude(len(self.manifest), len(self.body), len(trailer), self.prelude.slot)
+        slot = envelope.write(self.file_key, ways or self.stanzas, prelude=prelude, manifest=self.manifest)
+        return bytes(prelude) + self.manifest + 2 * slot + self.body + trailer
+
+    def digests(self):
+        """Give the digests of the segments."""
+        size = floe.SEGMENT + floe.OVERHEAD
+        cut = [self.body[at : at + size] for at in range(floe.HEADER, len(self.body), size)]
+        return b"".join(sha256(segment).digest() for segment in cut)
+
+
+def pickled(obj):
+    return b"".join(buffers.lay_out(*serializers.take_apart(obj, serializers.BY_REFERENCE)))
+
+
+def refuses(data, bomb, error=UntrustedError, **opening):
+    """Assert that a file is refused, and that nothing was unpickled; give the words."""
+    before = bomb.exploded
+    with pytest.raises(error) as refused:
+        sealing.loads(bytes(data), **opening)
+    assert bomb.exploded == before
+    return str(refused.value)
+
+
+# --- what is trusted is opened ---
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("reader", ["x-wing", "x25519", "p-256", "rsa"])
+def test_for_a_partner(kind, reader, tmp_path):
+    """What is sealed to a recipient and signed opens with the identity where the signer is trusted, of every kind."""
+    partner, author = Identity.generate(reader), SigningKey.generate(kind)
+    sealing.dump(Ridge(alpha=3), tmp_path / "m", recipients=[str(partner.recipient)], sign_with=author)
+    opened = sealing.load(tmp_path / "m", identity=partner, trusted_signers=[str(author.signer)])
+    assert opened.alpha == 3
+
+
+@pytest.mark.parametrize("mebibytes", [0, 1, 3, 12])
+def test_every_length_is_signed(mebibytes, keyring, author):
+    """Short and long bodies, which are read on two threads, are verified."""
+    array = np.arange(mebibytes * 2**17, dtype=float)
+    data = sealing.dumps(array, key=keyring, sign_with=author)
+    np.testing.assert_array_equal(sealing.loads(data, key=keyring, trusted_signers=[author.signer]), array)
+
+
+def test_whichever_way_opens_it(keyring, ada, author, bomb):
+    """A signed file needs a trusted signature whether its key, a passphrase or an identity opens it."""
+    data = sealing.dumps(bomb(), key=keyring, passphrase="an example", recipients=[ada.recipient], sign_with=author)
+    ways = ({"key": keyring}, {"passphrase": "an example"}, {"identity": ada})
+    for opening in ways:
+        assert "trusted_signers" in refuses(data, bomb, **opening)
+    for opening in ways:
+        sealing.loads(data, **opening, trusted_signers=[author.signer])
+    assert bomb.exploded == len(ways)
+
+
+def test_the_process_trusts(keyring, author):
+    """What set_trusted names is trusted by every call, until it is called again."""
+    data = sealing.dumps(Ridge(), key=keyring, sign_with=author)
+    sealing.set_trusted(signers=[author.signer])
+    sealing.loads(data, key=keyring)
+    sealing.set_trusted()
+    with pytest.raises(UntrustedError):
+        sealing.loads(data, key=keyring)
+
+
+def test_a_key_vouches_by_itself(keyring):
+    """What only the reader's own key or passphrase opens needs no signature."""
+    sealing.loads(sealing.dumps(Ridge(), key=keyring), key=keyring)
+    sealing.loads(sealing.dumps(Ridge(), passphrase="an example"), passphrase="an example")
+
+
+# --- what is not ---
+
+
+def test_a_stranger(ada, author, bomb):
+    """A stranger's file, correct in itself, is not unpickled."""
+    data = sealing.dumps(bomb(), recipients=[ada.recipient], sign_with=SigningKey.generate())
+    assert "stranger" in refuses(data, bomb, identity=ada, trusted_signers=[author.signer])
+
+
+def test_a_stripped_signature(ada, author, bomb):
+    """A file whose signature was taken off, by a recipient who can make the envelope fit, is not unpickled."""
+    parts = Parts(sealing.dumps(bomb(), recipients=[ada.recipient], sign_with=author), identity=ada)
+    data = parts.write(trailer=b"")
+    assert "not signed" in refuses(data, bomb, identity=ada, trusted_signers=[author.signer])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_signature_of_another_algorithm(kind, ada, bomb):
+    """A signature of the other kind under the trusted signer's name is refused."""
+    author = SigningKey.generate(kind)
+    other = SigningKey.generate(next(one for one in KINDS if one != kind))
+    parts = Parts(sealing.dumps(bomb(), recipients=[ada.recipient], sign_with=author), identity=ada)
+    forged = parts.write(sign_with=other)
+    found = _json.load(Parts(forged, identity=ada).trailer[32:]) | {"signer": author.signer.id}
+    data = parts.write(trailer=parts.digests() + _json.dump(found))
+    refuses(data, bomb, SealedFileError, identity=ada, trusted_signers=[author.signer])
+    refuses(data, bomb, SealedFileError, identity=ada, trusted_signers=[author.signer, other.signer])
+
+
+def test_a_recipient_rewrites_the_body_under_the_owners_stanza(keyring, ada, author, bomb):
+    """A recipient knows the file's key, and puts another body under the owner's own stanza: the owner refuses it."""
+    honest = sealing.dumps(Ridge(), key=keyring, recipients=[ada.recipient], sign_with=author)
+    parts = Parts(honest, identity=ada)
+    mine = [way for way in parts.stanzas if way["type"] == "keyring"]
+    forged = parts.write(pickled(bomb()), ways=mine)
+    assert "not the one that was signed" in refuses(
+        forged, bomb, SealedFileError, key=keyring, trusted_signers=[author.signer]
+    )
+    again = Parts(honest, identity=ada)
+    digests_fit = again.write(pickled(bomb()), ways=mine, trailer=b"".join([again.digests(), parts.trailer[32:]]))
+    refuses(digests_fit, bomb, SealedFileError, key=keyring, trusted_signers=[author.signer])
+
+
+def test_a_recipient_says_that_only_the_owner_wrote(keyring, ada, author, bomb):
+    """A recipient cannot make the file one of origin 'keyring': the stanzas belong to the manifest that they were in."""
+    parts = Parts(sealing.dumps(Ridge(), key=keyring, recipients=[ada.recipient], sign_with=author), identity=ada)
+    parts.manifest = _json.dump(_json.load(parts.manifest) | {"origin": "keyring"})
+    mine = [way for way in parts.stanzas if way["type"] == "keyring"]
+    refuses(parts.write(pickled(bomb()), ways=mine, trailer=b""), bomb, KeyUnavailableError, key=keyring)
+
+
+def test_a_recipient_in_a_file_of_origin_keyring(keyring, ada, bomb):
+    """A file that says only holders of its keys wrote it, and opens for a recipient too, is refused by all of them."""
+    parts = Parts(sealing.dumps(bomb(), key=keyring), keyring=keyring)
+    context = envelope.wrap_context(parts.manifest)
+    ways = [*parts.stanzas, *stanzas.wrap(parts.file_key, context=context, recipients=[ada.recipient])]
+    for opening in ({"key": keyring}, {"identity": ada}):
+        assert "put together" in refuses(parts.write(ways=ways), bomb, SealedFileError, **opening)
+
+
+def test_an_insider_alters_one_weight(ada, author):
+    """Who has the file's key and not the signing key cannot change one weight unseen."""
+    model = Ridge().fit(np.eye(3), [1.0, 2.0, 3.0])
+    parts = Parts(sealing.dumps(model, recipients=[ada.recipient], sign_with=author), identity=ada)
+    plaintext = parts.plaintext()
+    at = plaintext.find(model.coef_.tobytes())
+    plaintext[at] ^= 1
+    altered = parts.write(plaintext)
+    with pytest.raises(SealedFileError, match="not the one that was signed"):
+        sealing.loads(altered, identity=ada, trusted_signers=[author.signer])
+
+
+def test_a_signature_of_another_file(ada, author, bomb):
+    """The signature of one file does not vouch for another, not even with the same contents."""
+    one, other = (
+        Parts(sealing.dumps(bomb(), recipients=[ada.recipient], sign_with=author), identity=ada) for _ in range(2)
+    )
+    refuses(one.write(trailer=other.trailer), bomb, SealedFileError, identity=ada, trusted_signers=[author.signer])
+    mixed = one.write(trailer=one.digests() + other.trailer[32:])
+    refuses(mixed, bomb, SealedFileError, identity=ada, trusted_signers=[author.signer])
+
+
+def test_every_flipped_bit_of_a_signed_file(keyring, author, bomb):
+    """One flipped bit in manifest, body or trailer of a signed file is refused before anything runs."""
+    data = sealing.dumps(bomb(), key=keyring, sign_with=author)
+    prelude = layout.Prelude.read(data, len(data))
+    start = layout.PRELUDE + prelude.manifest
+    for position in {*range(start), *range(start + 2 * prelude.slot, len(data))}:
+        altered = bytearray(data)
+        altered[position] ^= 1 << (position % 8)
+        refuses(altered, bomb, (SealedFileError, KeyUnavailableError), key=keyring, trusted_signers=[author.signer])
+
+
+@pytest.mark.parametrize("cut", [1, 31, 32, 100])
+def test_a_cut_trailer(cut, keyring, author, bomb):
+    """A trailer that was cut is refused, by an insider who adapts the lengths too."""
+    parts = Parts(sealing.dumps(bomb(), key=keyring, sign_with=author), keyring=keyring)
+    for trailer in (parts.trailer[:-cut], parts.trailer[cut:], parts.trailer[: 32 - cut if cut < 32 else 32]):
+        refuses(parts.write(trailer=trailer), bomb, SealedFileError, key=keyring, trusted_signers=[author.signer])
+
+
+def test_a_signature_where_there_can_be_none(keyring, author, bomb):
+    """A trailer behind a file of origin keyring is refused: nothing says that it counts."""
+    parts = Parts(sealing.dumps(bomb(), key=keyring), keyring=keyring)
+    assert "put together" in refuses(
+        parts.write(sign_with=author), bomb, SealedFileError, key=keyring, trusted_signers=[author.signer]
+    )
+
+
+# --- without a signature: skops ---
+
+
+def test_an_unsigned_file_for_a_partner(ada):
+    """Without a signature a file for recipients holds no pickle, and opens where its types are named."""
+    model = Ridge(alpha=3).fit(np.eye(3), [1.0, 2.0, 3.0])
+    data = sealing.dumps(model, recipients=[ada.recipient])
+    assert sealing.inspect(io.BytesIO(data)).serializer == "skops"
+    with pytest.raises(UntrustedError, match="trusted_types"):
+        sealing.loads(data, identity=ada)
+    back = sealing.loads(data, identity=ada, trusted_types=["sklearn.linear_model._ridge.Ridge"])
+    np.testing.assert_array_equal(back.coef_, model.coef_)
+
+
+def test_types_that_were_not_named(ada, bomb):
+    """A type that skops does not know and the reader did not name is refused, by its name."""
+    data = sealing.dumps(Parts.__new__(Parts), recipients=[ada.recipient])
+    words = refuses(data, bomb, identity=ada, trusted_types=["sklearn.linear_model._ridge.Ridge"])
+    assert "Parts" in words
+
+
+def test_a_pickle_passed_off_as_unsigned(ada, bomb):
+    """A pickle in a file that says that it holds skops goes to skops, which does not run it."""
+    parts = Parts(sealing.dumps(Ridge(), recipients=[ada.recipient]), identity=ada)
+    data = parts.write(pickled(bomb()))
+    assert "skops" in refuses(data, bomb, SealedFileError, identity=ada, trusted_types=["a"])
+    garbage = parts.write(b"".join(buffers.lay_out([memoryview(b"PK\3\4garbage")], [])))
+    refuses(garbage, bomb, SealedFileError, identity=ada, trusted_types=["a"])
+
+
+def test_a_skops_file_that_pickles(ada, bomb):
+    """What skops itself would unpickle is nothing: a type that it would call is one that must be named."""
+    parts = Parts(sealing.dumps(Ridge(), recipients=[ada.recipient]), identity=ada)
+    hostile = skops.io.dumps({"a": np.array([1, None], dtype=object), "f": bomb})
+    data = parts.write(b"".join(buffers.lay_out([memoryview(hostile)], [])))
+    refuses(data, bomb, identity=ada, trusted_types=["a"])
+
+
+def test_what_skops_cannot_write(ada):
+    """A model that cannot be written without a pickle is refused, with the way out."""
+    with pytest.raises(ParameterError, match="sign_with="):
+        sealing.dumps((one for one in ()), recipients=[ada.recipient])
+
+
+def test_unsigned_has_neither_policy_nor_code(ada):
+    """What only an unpickled wrapper would keep is refused where nothing is unpickled."""
+    with pytest.raises(ParameterError, match="sign_with="):
+        sealing.dumps(Ridge(), recipients=[ada.recipient], code="by-value")
+
+
+# --- rewrap and rekey ---
+
+
+def test_a_recipient_joins_no_keyring_file(keyring, ada, author, tmp_path):
+    """Adding a recipient to a file of origin keyring is refused, and rekey with a signature does it."""
+    path = tmp_path / "m"
+    sealing.dump(Ridge(alpha=3), path, key=keyring)
+    before = path.read_bytes()
+    for add in (ada.recipient, str(ada.recipient), [ada.recipient]):
+        with pytest.raises(ParameterError, match=r"rekey\(new_recipients"):
+            sealing.rewrap(path, key=keyring, add=add)
+    with pytest.raises(ParameterError, match="sign_with="):
+        sealing.rekey(path, key=keyring, new_recipients=[ada.recipient])
+    assert path.read_bytes() == before
+    sealing.rekey(path, key=keyring, new_key=keyring, new_recipients=[ada.recipient], sign_with=author)
+    assert sealing.load(path, identity=ada, trusted_signers=[author.signer]).alpha == 3
+    assert sealing.load(path, key=keyring, trusted_signers=[author.signer]).alpha == 3
+
+
+def test_rewrap_keeps_body_and_signature(keyring, ada, author, tmp_path):
+    """Recipients come and go in a signed file; its manifest, body and signature stay to the byte."""
+    path = tmp_path / "m"
+    sealing.dump(Ridge(alpha=3), path, key=keyring, sign_with=author)
+    before = path.read_bytes()
+    sealing.rewrap(path, key=keyring, add=[ada.recipient, ada.recipient])
+    prelude = layout.Prelude.read(path.read_bytes(), path.stat().st_size)
+    end = layout.PRELUDE + prelude.manifest + 2 * prelude.slot
+    assert path.read_bytes()[end:] == before[end:]
+    assert sealing.load(path, identity=ada, trusted_signers=[author.signer]).alpha == 3
+    assert [way.get("recipient") for way in sealing.inspect(path).stanzas] == [None, ada.recipient.id]
+    sealing.rewrap(path, identity=ada, remove=keyring.primary)
+    with pytest.raises(KeyUnavailableError, match=ada.recipient.id):
+        sealing.load(path, key=keyring, trusted_signers=[author.signer])
+    others = [Identity.generate("rsa").recipient for _ in range(8)]
+    sealing.rewrap(path, identity=ada, add=others)  # more than the slot holds: the file is written again
+    assert sealing.load(path, identity=ada, trusted_signers=[author.signer]).alpha == 3
+
+
+def test_rekey_vouches_for_no_stranger(keyring, ada, author, bomb, tmp_path):
+    """Rekey does not sign, or take under a key, what a stranger signed or nobody did."""
+    path, stranger = tmp_path / "m", SigningKey.generate()
+    for sign_with in (stranger, None):
+        sealing.dump(Ridge(), path, recipients=[ada.recipient], sign_with=sign_with)
+        before = path.read_bytes()
+        for new in ({"new_key": keyring}, {"new_recipients": [ada.recipient], "sign_with": author}):
+            with pytest.raises((UntrustedError, ParameterError)):
+                sealing.rekey(path, identity=ada, trusted_signers=[author.signer], **new)
+            assert path.read_bytes() == before
+            assert not [other for other in tmp_path.iterdir() if other != path]
+
+
+def test_rekey_to_a_key_of_ones_own(keyring, ada, author, tmp_path):
+    """A trusted author's file becomes one that only the own key opens, and then needs no signature."""
+    path = tmp_path / "m"
+    sealing.dump(Ridge(alpha=3), path, recipients=[ada.recipient], sign_with=author)
+    sealing.rekey(path, identity=ada, new_key=keyring, trusted_signers=[author.signer])
+    assert sealing.inspect(path).origin == "keyring"
+    assert sealing.load(path, key=keyring).alpha == 3
+
+
+# --- shown ---
+
+
+def test_inspect_shows_recipients_and_signer(keyring, ada, author, tmp_path):
+    """Without a key the ids of recipients and signer are shown, as claims, and what wraps the key is not."""
+    path = tmp_path / "m"
+    sealing.dump(Ridge(), path, key=keyring, recipients=[ada.recipient], sign_with=author)
+    claims = sealing.inspect(path)
+    assert (claims.origin, claims.signer) == ("signed", author.signer.id)
+    assert claims.stanzas == (
+        {"type": "keyring", "key_id": keyring.primary},
+        {"type": "x25519", "recipient": ada.recipient.id},
+    )
+    assert str(claims).startswith("unverified")
+    assert sealing.inspect(io.BytesIO(path.read_bytes())) == claims
+
+
+def test_wrong_parameters(keyring, ada, author, tmp_path):
+    """Signers, keys, types and flags that are none are refused with parameter and type."""
+    data = sealing.dumps(Ridge(), key=keyring, sign_with=author)
+    for wrong in ({"trusted_signers": author.signer}, {"trusted_signers": [author]}, {"trusted_types": "Ridge"}):
+        with pytest.raises(ParameterTypeError, match=next(iter(wrong))):
+            sealing.loads(data, key=keyring, **wrong)
+    with pytest.raises(ParameterTypeError, match="allow_code"):
+        sealing.loads(data, key=keyring, allow_code=1)
+    with pytest.raises(ParameterTypeError, match="identity must be an Identity"):
+        sealing.loads(data, identity=ada.recipient)
+    with pytest.raises(ParameterTypeError, match="sign_with must be a SigningKey"):
+        sealing.dumps(Ridge(), key=keyring, sign_with=author.signer)
+    with pytest.raises(ParameterTypeError, match="recipients"):
+        sealing.dumps(Ridge(), recipients=ada.recipient)
+    with pytest.raises(ParameterError, match="recipients is empty"):
+        sealing.dumps(Ridge(), recipients=[])
+    with pytest.raises(ParameterError, match="code must be one of"):
+        sealing.dumps(Ridge(), key=keyring, code="by-name")
+    with pytest.raises(ParameterError, match="identity"):
+        sealing.loads(data)
+
+
+class _Elsewhere:
+    """A provider that must not be asked."""
+
+    type = "vault"
+    asked = 0
+
+    def wrap(self, data_key, context):
+        return {"type": "vault", "url": "https://vault.example", "key": "k", "wrapped": "AAAA"}
+
+    def unwrap(self, blob, context):
+        type(self).asked += 1
+        raise KeyUnavailableError("it does not open")
+
+    def describe(self):
+        return "an example"
+
+
+def test_a_provider_in_a_strangers_file(ada, author, keyring):
+    """What a file says of a provider is shown, and only one that the caller configured is ever asked."""
+    data = sealing.dumps(Ridge(), recipients=[ada.recipient], wrap_with=_Elsewhere(), sign_with=author)
+    assert {"type": "vault", "url": "https://vault.example", "key": "k"} in sealing.inspect(io.BytesIO(data)).stanzas
+    for opening in ({"identity": ada}, {"key": keyring}):
+        with pytest.raises((UntrustedError, KeyUnavailableError)):
+            sealing.loads(data, **opening)
+    assert not _Elsewhere.asked
+    with pytest.raises(KeyUnavailableError, match="does not open"):
+        sealing.loads(data, provider=_Elsewhere())
+    assert _Elsewhere.asked
+
+
+def test_a_provider_opens(author):
+    """A file that a provider wraps opens with it, from load or from the process, and needs a trusted signer."""
+
+    class Here:
+        type = "here"
+
+        def wrap(self, data_key, context):
+            return {"type": "here", "wrapped": (bytes(a ^ 7 for a in data_key) + context).hex()}
+
+        def unwrap(self, blob, context):
+            data = bytes.fromhex(blob["wrapped"])
+            if data[32:] != context:
+                raise KeyUnavailableError("another context")
+            return bytes(a ^ 7 for a in data[:32])
+
+        def describe(self):
+            return "here"
+
+    data = sealing.dumps(Ridge(alpha=3), wrap_with=Here(), sign_with=author)
+    assert sealing.loads(data, provider=Here(), trusted_signers=[author.signer]).alpha == 3
+    with pytest.raises(UntrustedError):
+        sealing.loads(data, provider=Here())
+
+
+def test_a_passphrase_as_a_provider_is_a_passphrase(keyring):
+    """A PassphraseProvider makes a file that only the passphrase opens, so it needs no signature."""
+    from modelpriv.keys.providers.passphrase import PassphraseProvider  # noqa: PLC0415
+
+    data = sealing.dumps(Ridge(), wrap_with=PassphraseProvider("an example"))
+    sealing.loads(data, passphrase="an example")
+    sealing.loads(data, provider=PassphraseProvider("an example"))
+
+
+def test_forged_lengths_of_keys(ada, author):
+    """What a provider gives back is a key of the right length, or the file is refused."""
+
+    class Short(_Elsewhere):
+        def unwrap(self, blob, context):
+            return secrets.token_bytes(16)
+
+    data = sealing.dumps(Ridge(), wrap_with=Short(), sign_with=author)
+    with pytest.raises(SealedFileError, match="no key"):
+        sealing.loads(data, provider=Short(), trusted_signers=[author.signer])
+
+
+def test_the_manifest_says_what_counts(keyring, ada, author):
+    """Origin and serializer follow from the ways in and the signature, and other combinations are refused."""
+    cases = [
+        ({"key": keyring}, ("keyring", "pickle-5")),
+        ({"key": keyring, "code": "by-value"}, ("keyring", "cloudpickle-5")),
+        ({"key": keyring, "sign_with": author}, ("signed", "pickle-5")),
+        ({"recipients": [ada.recipient], "sign_with": author}, ("signed", "pickle-5")),
+        ({"recipients": [ada.recipient]}, ("signed", "skops")),
+        ({"key": keyring, "recipients": [ada.recipient]}, ("signed", "skops")),
+    ]
+    for ways, expected in cases:
+        manifest = layout.peek(sealing.dumps(Ridge(), **ways))
+        assert (manifest["origin"], manifest["serializer"]) == expected
+    manifest = _json.load(layout.new_manifest(None)) | {"origin": "keyring", "serializer": "skops"}
+    with pytest.raises(SealedFileError, match="does not know"):
+        layout.read_manifest(_json.dump(manifest))
+
+
+def test_what_a_keyring_of_another_says(ada, author):
+    """An error of a file that does not open names recipients, key ids and what was given."""
+    data = sealing.dumps(Ridge(), recipients=[ada.recipient], sign_with=author)
+    other = Keyring.generate()
+    with pytest.raises(KeyUnavailableError) as refused:
+        sealing.loads(data, key=other, trusted_signers=[author.signer])
+    assert ada.recipient.id in str(refused.value)
+    assert other.primary in str(refused.value)
