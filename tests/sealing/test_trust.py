@@ -188,7 +188,7 @@ def test_a_recipient_rewrites_the_body_under_the_owners_stanza(keyring, ada, aut
 
 
 def test_a_recipient_says_that_only_the_owner_wrote(keyring, ada, author, bomb):
-    """A recipient cannot make the file one of origin 'keyring': the stanzas belong to the manifest that they were in."""
+    """A recipient cannot make the file one of origin 'keyring': its stanzas belong to the manifest that it had."""
     parts = Parts(sealing.dumps(Ridge(), key=keyring, recipients=[ada.recipient], sign_with=author), identity=ada)
     parts.manifest = _json.dump(_json.load(parts.manifest) | {"origin": "keyring"})
     mine = [way for way in parts.stanzas if way["type"] == "keyring"]
