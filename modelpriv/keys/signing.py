@@ -19,7 +19,7 @@ from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.recipient import read_line, write_line
 from modelpriv.keys.text import from_base64, to_base64
 
-__all__ = ["Signer", "SigningKey", "check_signature", "read_signers", "write_signature"]
+__all__ = ["Signer", "SigningKey", "blank_signature", "check_signature", "read_signers", "write_signature"]
 
 _FILE_KIND = "signing key"
 _PUBLIC, _SECRET = "signer", "secret_signing_key"  # words that begin a line
@@ -29,8 +29,9 @@ _ID_LENGTH = 8
 
 @dataclass(frozen=True)
 class _Kind:
-    """A signature scheme; private keys are 32-byte seeds, public ones the specification's bytes."""
+    """A signature scheme; private keys are 32-byte seeds, public ones and signatures the specification's bytes."""
 
+    signature_length: int
     generate: Callable[[], Any]
     private: Callable[[bytes], Any]
     public: Callable[[bytes], Any]
@@ -38,11 +39,13 @@ class _Kind:
 
 KINDS = {
     "ed25519": _Kind(
+        64,
         ed25519.Ed25519PrivateKey.generate,
         ed25519.Ed25519PrivateKey.from_private_bytes,
         ed25519.Ed25519PublicKey.from_public_bytes,
     ),
     "ml-dsa-65": _Kind(
+        3309,
         mldsa.MLDSA65PrivateKey.generate,
         mldsa.MLDSA65PrivateKey.from_seed_bytes,
         mldsa.MLDSA65PublicKey.from_public_bytes,
@@ -284,6 +287,11 @@ def write_signature(key: object, message: bytes) -> dict[str, str]:
     if not isinstance(key, SigningKey):
         raise ParameterTypeError(f"sign_with must be a SigningKey, got {type(key).__name__}.")
     return {"signer": key.signer.id, "value": to_base64(key.sign(message))}
+
+
+def blank_signature(key: SigningKey) -> dict[str, str]:
+    """Give what `write_signature` would, but for the signature, of which it has only the length."""
+    return {"signer": key.signer.id, "value": to_base64(bytes(KINDS[key.signer.kind].signature_length))}
 
 
 def check_signature(found: object, message: bytes, trusted: Iterable[Signer]) -> Signer:

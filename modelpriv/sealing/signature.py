@@ -17,7 +17,7 @@ from typing import Self
 from modelpriv import _events, _json
 from modelpriv.errors import SealedFileError, UntrustedError
 from modelpriv.keys.derivation import enc
-from modelpriv.keys.signing import Signer, SigningKey, check_signature, write_signature
+from modelpriv.keys.signing import Signer, SigningKey, blank_signature, check_signature, write_signature
 from modelpriv.sealing import floe, layout
 
 _DOMAIN = "modelpriv sealed v1"
@@ -26,14 +26,14 @@ Sink = Callable[[memoryview], object]
 
 
 class Digesting:
-    """A sink that takes the digest of each segment beside writing it, in a thread of its own.
+    """A sink that takes the digest of each segment beside writing it: of a long body in a thread of its own.
 
     The FLOE header comes first and is kept.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, body: int) -> None:
         self._sink = sink
-        self._pool = ThreadPoolExecutor(1)
+        self._pool = ThreadPoolExecutor(1) if floe.segments(body) >= floe.MANY else None
         self.header = b""
         self.digests: list[bytes] = []
 
@@ -43,19 +43,23 @@ class Digesting:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def __call__(self, data: memoryview) -> None:
         """Write the next piece; its memory is used again after that, so both must be done with it."""
         if not self.header:
             self.header = bytes(data)
             self._sink(data)
-            return
-        digest: Future[bytes] = self._pool.submit(_digest, data)
-        try:
+        elif self._pool is None:
+            self.digests.append(_digest(data))
             self._sink(data)
-        finally:
-            self.digests.append(digest.result())
+        else:
+            digest: Future[bytes] = self._pool.submit(_digest, data)
+            try:
+                self._sink(data)
+            finally:
+                self.digests.append(digest.result())
 
 
 class Observed:
@@ -76,7 +80,7 @@ class Observed:
 
 def length(key: SigningKey, body: int) -> int:
     """Length of the trailer behind a body of so many bytes: all signatures of a kind are equally long."""
-    return layout.DIGEST * floe.segments(body) + len(_json.dump(write_signature(key, b"")))
+    return layout.DIGEST * floe.segments(body) + len(_json.dump(blank_signature(key)))
 
 
 def write(key: SigningKey, manifest: bytes, body: int, written: Digesting) -> bytes:

@@ -32,7 +32,8 @@ def prepare(
     manifest: bytes, length: int, ways: Ways, *, sign_with: SigningKey | None
 ) -> Callable[[Iterable[memoryview], Sink], None]:
     """Make a file's key and its head, for a body of a known length; return what writes the file from pieces of it."""
-    _events.note(file_id=layout.read_manifest(manifest)["file_id"])
+    if _events.recording():
+        _events.note(file_id=layout.read_manifest(manifest)["file_id"])
     file_key = secrets.token_bytes(32)
     stanzas = ways.wrap(file_key, envelope.wrap_context(manifest))
     body = floe.encrypted_length(length)
@@ -51,7 +52,7 @@ def prepare(
         if sign_with is None:
             write_body(pieces, sink)
             return
-        with signature.Digesting(sink) as digesting:
+        with signature.Digesting(sink, body) as digesting:
             write_body(pieces, digesting)
         sink(memoryview(signature.write(sign_with, manifest, body, digesting)))
         _events.note(signer=sign_with.signer.id)
