@@ -8,9 +8,10 @@
 `signature` the trailer.
 """
 
+import contextlib
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -246,8 +247,20 @@ def load(
             serializers.check_versions(serializer, found.fields["versions"])
             stream, memory = buffers.read(found.body.readinto, found.length)
             finish(source, found, trust)
-    with opening(opener.keyring):
+    with opening(opener.keyring), _noting_versions(found.fields["versions"]):
         return serializers.restore(stream, memory, serializer, trust.types)
+
+
+@contextlib.contextmanager
+def _noting_versions(written: dict[str, str]) -> Iterator[None]:
+    """Add to what an unpickler raises that the file was written with other versions, where it was."""
+    try:
+        yield
+    except Exception as error:
+        if others := [f"{name} {version}" for name, version in written.items() if layout.VERSIONS.get(name) != version]:
+            here = ", ".join(f"{name} {version}" for name, version in layout.VERSIONS.items())
+            error.add_note(f"The sealed file was written with {', '.join(map(ascii, others))}; here are {here}.")
+        raise
 
 
 def loads(

@@ -44,7 +44,7 @@ DIGEST = 32  # of each segment, in the trailer
 
 _PRELUDE = struct.Struct("<8sIIIIQQ")
 PRELUDE = _PRELUDE.size
-_VERSIONS = {
+VERSIONS = {
     "python": ".".join(platform.python_version_tuple()[:2]),
     "scikit-learn": sklearn.__version__,
     "numpy": np.__version__,
@@ -131,7 +131,7 @@ def new_manifest(
         "file_id": secrets.token_hex(16),
         "origin": origin,
         "serializer": serializer,
-        "versions": _VERSIONS,
+        "versions": VERSIONS,
         "metadata": check_metadata(metadata),
     }
     manifest = _json.dump(fields | {name: value for name, value in more.items() if value is not None})

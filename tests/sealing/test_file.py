@@ -1,5 +1,6 @@
 """Sealed files: what is dumped comes back with the key, from any kind of file, and an interruption loses nothing."""
 
+import importlib
 import io
 import pickle
 import socket
@@ -240,3 +241,23 @@ def test_error_types_are_the_librarys(keyring):
     with pytest.raises(SealedFileError) as refused:
         sealing.loads(b"", key=keyring)
     assert isinstance(refused.value, ValueError)
+
+
+def test_other_versions_are_named(keyring, monkeypatch):
+    """Where what was written with other versions cannot be unpickled, the error names both."""
+    monkeypatch.setattr(layout, "VERSIONS", layout.VERSIONS | {"scikit-learn": "1.2.3"})
+    data = sealing.dumps(Gone(), key=keyring)
+    monkeypatch.undo()
+    with pytest.raises(ModuleNotFoundError) as raised:
+        sealing.loads(data, key=keyring)
+    assert "scikit-learn 1.2.3" in raised.value.__notes__[0]
+    with pytest.raises(ModuleNotFoundError) as raised:
+        sealing.loads(sealing.dumps(Gone(), key=keyring), key=keyring)
+    assert not hasattr(raised.value, "__notes__")
+
+
+class Gone:
+    """Something whose module is not here when it is unpickled."""
+
+    def __reduce__(self):
+        return importlib.import_module, ("a_module_that_is_not_here",)
