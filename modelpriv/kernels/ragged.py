@@ -195,8 +195,9 @@ class Cells:
         low, high = int(starts.min()), int(starts.max()) + width
         data = self.data[max(low, 0) : high]
         if len(data) < high - low:
-            before = max(-low, 0)
-            data = np.pad(data, (before, high - low - before - len(data)), constant_values=fill)
+            room = np.full(high - low, fill, np.uint8)
+            room[max(-low, 0) :][: len(data)] = data
+            data = room
         gathered: Bytes = windows(data, width)[starts - low].view(np.uint8).reshape(-1, width)
         return gathered
 

@@ -169,25 +169,7 @@ class Siv:
     def __init__(self, key: bytes, data: Sequence[bytes | Cells]) -> None:
         if len(key) not in _KEY_LENGTHS:
             raise ParameterError(f"key: is {len(key)} bytes long; allowed are 32, 48 and 64.")
-        self._library, self._data = AESSIV(key), data
-        self._mac_key, ctr_key = AES(key[: len(key) // 2]), AES(key[len(key) // 2 :])
-        # ECB over a buffer is only the block permutation inside of the standard modes CMAC and CTR.
-        self._mac = Cipher(self._mac_key, ECB()).encryptor()  # noqa: S305 - see above
-        self._ctr = Cipher(ctr_key, ECB()).encryptor()  # noqa: S305 - see above
-        self._k1 = _double(permute(self._mac, np.zeros((1, 2), np.uint64)))  # RFC 4493, section 2.3
-        self._last = _PAD ^ _double(self._k1)
-        self._last[BLOCK] = self._k1
-        # S2V runs over the strings that are the same for all cells once, and from the first column on in each batch.
-        self._vector, self._rest = self._cmac(bytes(BLOCK)), list[Blocks | Cells]()
-        for datum in data:
-            mac = datum if isinstance(datum, Cells) else self._cmac(datum)
-            if self._rest or isinstance(mac, Cells):
-                self._rest.append(mac)
-            else:
-                self._vector = _double(self._vector) ^ mac
-        same = np.repeat(self._vector, len(_ENDS), axis=0)
-        self._before, self._final_long = self._ends(same, _ENDS, 0)
-        _, self._final_short = self._ends(same, _ENDS, len(_ENDS))
+        self._library, self._data, self._key = AESSIV(key), data, key
 
     def seal(
         self, rows: Rows, plain: Bytes, lengths: Lengths, sealed: Bytes, at: int, *, nonces: Blocks | None = None
@@ -211,6 +193,7 @@ class Siv:
         """
         order, singles = _sorted(lengths)
         if len(order):
+            self._prepare()
             cells = order.load(plain, 0)
             keep = _clear(cells, order)
             tags = self._tags(cells, order, self._vectors(rows, nonces))
@@ -231,6 +214,7 @@ class Siv:
         good = np.zeros(len(lengths), np.bool_)
         order, singles = _sorted(lengths)
         if len(order):
+            self._prepare()
             tags = order.column(sealed, at)
             cells = order.load(sealed, at + TAG)
             self._crypt(tags, cells)
@@ -256,12 +240,37 @@ class Siv:
         tags = np.empty((len(lengths), TAG), np.uint8)
         order, singles = _sorted(lengths)
         if len(order):
+            self._prepare()
             cells = order.load(plain, 0)
             _clear(cells, order)
             order.store(tags, 0, [self._tags(cells, order, self._vectors(rows))])
         for place in singles:
             tags[place] = np.frombuffer(self._seal_one(rows, place, plain, lengths, None)[:TAG], np.uint8)
         return tags
+
+    def _prepare(self) -> None:
+        """Make what whole columns need, once; where the library seals all cells, it would take longer than they do."""
+        if hasattr(self, "_final_short"):  # set last
+            return
+        half = len(self._key) // 2
+        self._mac_key, ctr_key = AES(self._key[:half]), AES(self._key[half:])
+        # ECB over a buffer is only the block permutation inside of the standard modes CMAC and CTR.
+        self._mac = Cipher(self._mac_key, ECB()).encryptor()  # noqa: S305 - see above
+        self._ctr = Cipher(ctr_key, ECB()).encryptor()  # noqa: S305 - see above
+        self._k1 = _double(permute(self._mac, np.zeros((1, 2), np.uint64)))  # RFC 4493, section 2.3
+        self._last = _PAD ^ _double(self._k1)
+        self._last[BLOCK] = self._k1
+        # S2V runs over the strings that are the same for all cells once, and from the first column on in each batch.
+        self._vector, self._rest = self._cmac(bytes(BLOCK)), list[Blocks | Cells]()
+        for datum in self._data:
+            mac = datum if isinstance(datum, Cells) else self._cmac(datum)
+            if self._rest or isinstance(mac, Cells):
+                self._rest.append(mac)
+            else:
+                self._vector = _double(self._vector) ^ mac
+        same = np.repeat(self._vector, len(_ENDS), axis=0)
+        self._before, self._final_long = self._ends(same, _ENDS, 0)
+        _, self._final_short = self._ends(same, _ENDS, len(_ENDS))
 
     def _seal_one(self, rows: Rows, place: int, plain: Bytes, lengths: Lengths, nonces: Blocks | None) -> bytes:
         return self._library.encrypt(plain[place, : lengths[place]].tobytes(), self._strings(rows, place, nonces))
