@@ -39,6 +39,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
     columns: Any
     null: str
 
+    _names: list[Any] | None  # of the columns that `fit` saw, where they had names
     _nulls: tuple[str, ...] = ("keep", "raise")
     _reference_parameter = "bind"  # the parameter that names the columns of `_reference_names`
 
@@ -200,8 +201,12 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
 
     def _check_names(self, frame: Frame, *, reset: bool) -> None:
         """Remember the columns of a table, or refuse one that has others than those that `fit` saw."""
-        # scikit-learn looks at names and counts alone: its own checks of the cells would print them.
-        validate_data(self, frame.native, skip_check_array=True, reset=reset)
+        texts = frame.named and all(type(name) is str for name in frame.names)
+        if texts and reset:  # as scikit-learn does, which takes a sixth of the time of a table of one row
+            self.n_features_in_, self.feature_names_in_ = len(frame.names), np.array(frame.names, object)
+        elif not texts or self._names != frame.names:
+            # scikit-learn looks at names and counts alone: its own checks of the cells would print them.
+            validate_data(self, frame.native, skip_check_array=True, reset=reset)
         if reset:
             self._names = frame.names if frame.named else None
         elif frame.named and self._names is not None and self._names != frame.names:

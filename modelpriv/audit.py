@@ -296,7 +296,7 @@ class _State:
     by: str
 
     def write(self, key: bytes) -> bytes:
-        body = _json.dump({"by": self.by, "count": self.count, "last": to_base64(self.mac), "size": self.size})
+        body = f'{{"by":"{self.by}","count":{self.count},"last":"{to_base64(self.mac)}","size":{self.size}}}'.encode()
         seal = hmac.digest(key, enc(VERSION, "audit head", body), "sha256")
         return _with_mac(body, seal).ljust(_HEAD)
 

@@ -18,9 +18,9 @@ __all__ = [
     "RING_USES",
     "VERSION",
     "WORKING_USES",
-    "check_value",
     "context_key",
     "enc",
+    "fingerprint",
     "key_id",
     "ring_wide_key",
     "scope_audit_key",
@@ -45,7 +45,7 @@ def enc(*items: bytes | str) -> bytes:
     ParameterError
         A text holds a lone surrogate, which UTF-8 cannot encode.
     """
-    return b"".join(len(item).to_bytes(4, "big") + item for item in map(_to_bytes, items))
+    return b"".join([len(item).to_bytes(4, "big") + item for item in map(_to_bytes, items)])
 
 
 def context_key(ring_key: bytes, context: str) -> bytes:
@@ -84,16 +84,16 @@ def scope_audit_key(ring_audit_key: bytes, scope_id: str) -> bytes:
 
 def key_id(ring_key: bytes) -> bytes:
     """Give the 4 bytes that name a ring's key in every token: a hint, not a proof."""
-    return _fingerprint(ring_key)[:_ID_LENGTH]
+    return ring_wide_key(ring_key, "key id", _ID_LENGTH)
 
 
-def check_value(ring_key: bytes) -> bytes:
-    """Give the 16 bytes that tell two keys with the same id apart; they reveal nothing about the key."""
-    return _fingerprint(ring_key)[_ID_LENGTH:]
+def fingerprint(ring_key: bytes) -> tuple[str, bytes]:
+    """Give a key's id as 8 hexadecimal digits, and the 16 bytes that tell two keys with the same id apart.
 
-
-def _fingerprint(ring_key: bytes) -> bytes:
-    return ring_wide_key(ring_key, "key id", _ID_LENGTH + _CHECK_LENGTH)
+    They reveal nothing about the key.
+    """
+    found = ring_wide_key(ring_key, "key id", _ID_LENGTH + _CHECK_LENGTH)
+    return found[:_ID_LENGTH].hex(), found[_ID_LENGTH:]
 
 
 def _check_use(use: str, allowed: frozenset[str]) -> None:

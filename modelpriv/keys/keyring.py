@@ -109,13 +109,12 @@ class Keyring(Opaque):
             return live
         with _events.event("load", "Keyring", source=where.uri):
             try:
-                if where.scheme != "file":
-                    keys = read_secret(content.decode(errors="replace"))
+                if where.scheme == "file":
+                    keyring = _open_file(content, where.uri, uri=where.uri, source=source)
                 else:
-                    keys = _open_file(content, where.uri)
+                    keyring = build(read_secret(content.decode(errors="replace")), uri=where.uri, source=source)
             except ModelprivError as error:
                 raise KeyUnavailableError(f"{where.uri} does not give a keyring: {error}") from None
-            keyring = build(keys, uri=where.uri, source=source)
             _events.note_keys(*keyring.key_ids)
         return keyring
 
@@ -151,7 +150,7 @@ class Keyring(Opaque):
             The file cannot be read.
         """
         with _events.event("load", "Keyring", source=os.fsdecode(path)):
-            keyring = build(_open_file(container.read(path), os.fspath(path), passphrase=passphrase, provider=provider))
+            keyring = _open_file(container.read(path), os.fspath(path), passphrase=passphrase, provider=provider)
             _events.note_keys(*keyring.key_ids)
         return keyring
 
@@ -433,7 +432,7 @@ def build(keys: Sequence[bytes], *, uri: str | None = None, source: bytes | None
 
 def _fill(keyring: Keyring, keys: Sequence[bytes], uri: str | None, source: bytes | None) -> None:
     """Set what a keyring holds, once, and let references find it."""
-    fingerprints = tuple((derivation.key_id(key).hex(), derivation.check_value(key)) for key in keys)
+    fingerprints = tuple(map(derivation.fingerprint, keys))
     by_id = {key_id: key for (key_id, _), key in zip(fingerprints, keys, strict=True)}
     if len(by_id) != len(keys):
         raise ParameterError(
@@ -444,14 +443,20 @@ def _fill(keyring: Keyring, keys: Sequence[bytes], uri: str | None, source: byte
 
 
 def _open_file(
-    content: bytes, name: str, *, passphrase: str | bytes | None = None, provider: KeyProvider | None = None
-) -> list[bytes]:
+    content: bytes,
+    name: str,
+    *,
+    passphrase: str | bytes | None = None,
+    provider: KeyProvider | None = None,
+    uri: str | None = None,
+    source: bytes | None = None,
+) -> Keyring:
     """Open the bytes of a keyring file."""
     public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase, provider=provider)
-    keys = read_secret(secret.decode())
-    if public != {"key_ids": [derivation.key_id(key).hex() for key in keys]}:
+    keyring = build(read_secret(secret.decode()), uri=uri, source=source)
+    if public != {"key_ids": list(keyring.key_ids)}:
         raise SealedFileError(f"{name}: the key ids that the file names are not those of its keys.")
-    return keys
+    return keyring
 
 
 AnyKeyring = Keyring | ScopedKeyring

@@ -94,10 +94,10 @@ def test_every_use_has_a_vector():
 
 def test_key_id_and_check_value():
     """The id is the first 4 bytes of the ring-wide key "key id", the check value the 16 that follow."""
-    fingerprint = bytes.fromhex(RING_WIDE["key id"])
-    assert derivation.key_id(RING_KEY) == fingerprint[:4]
-    assert derivation.check_value(RING_KEY) == fingerprint[4:]
-    assert len(fingerprint) == 20
+    whole = bytes.fromhex(RING_WIDE["key id"])
+    assert derivation.key_id(RING_KEY) == whole[:4]
+    assert derivation.fingerprint(RING_KEY) == (whole[:4].hex(), whole[4:])
+    assert len(whole) == 20
 
 
 @pytest.mark.parametrize("use", ["", "wrap", "siv", "SIV-deterministic", "key id"])
