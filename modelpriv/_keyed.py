@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelpriv import _events
 from modelpriv._base import BaseColumnTransformer, Call, find_column
 from modelpriv.errors import ParameterError, ParameterTypeError
-from modelpriv.keys import AnyKeyring, resolve
+from modelpriv.keys import AnyKeyring, KeyParameter, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ class KeyedColumnTransformer(BaseColumnTransformer):
     `fit` pins the id of the keyring's primary key as `key_id_`, and every later call protects with that key.
     """
 
-    key: Any
+    key = KeyParameter()
     context: Any
 
     def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> KeyedCall:

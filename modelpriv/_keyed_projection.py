@@ -13,7 +13,7 @@ from modelpriv import _events
 from modelpriv._frame import open_frame
 from modelpriv.errors import InputError, InputTypeError, ParameterError, ParameterTypeError
 from modelpriv.kernels.rotation import rotation
-from modelpriv.keys import AnyKeyring, resolve
+from modelpriv.keys import AnyKeyring, KeyParameter, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +94,8 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     >>> bool(np.allclose(projection.inverse_transform(hidden), X))
     True
     """
+
+    key = KeyParameter()
 
     def __init__(
         self, n_components: int | None = None, *, key: AnyKeyring | str | None = None, context: str = "projection"

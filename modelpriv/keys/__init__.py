@@ -4,6 +4,7 @@ from modelpriv.keys import workers
 from modelpriv.keys.grant import Grant
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import AnyKeyring, Keyring
+from modelpriv.keys.parameter import KeyParameter
 from modelpriv.keys.providers import KeyProvider, set_providers
 from modelpriv.keys.providers.passphrase import set_passphrase_callback
 from modelpriv.keys.recipient import Recipient
@@ -16,6 +17,7 @@ __all__ = [
     "AnyKeyring",
     "Grant",
     "Identity",
+    "KeyParameter",
     "KeyProvider",
     "KeyReference",
     "Keyring",

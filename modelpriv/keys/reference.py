@@ -5,6 +5,7 @@ from typing import Self
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
 from modelpriv.keys import registry
 from modelpriv.keys.keyring import AnyKeyring, Keyring, narrow
+from modelpriv.keys.parameter import NotAKey
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 
 __all__ = ["KeyReference", "resolve", "resolve_whole", "restore"]
@@ -35,6 +36,8 @@ def resolve(key: object, *, parameter: str = "key") -> AnyKeyring:
         return key.resolve()
     if isinstance(key, str):
         return Keyring.from_uri(key)
+    if isinstance(key, NotAKey):
+        raise ParameterError(key.reason)
     if key is None:
         raise ParameterError(
             f"{parameter}=None, but a key is needed: pass a Keyring (Keyring.generate(), Keyring.load(path, "

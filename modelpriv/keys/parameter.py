@@ -1,0 +1,81 @@
+"""An estimator's parameter `key`: it holds keyrings and keyring URIs, and never a text that may be a key itself."""
+
+from typing import Any
+
+from modelpriv.errors import ParameterError, ParameterTypeError
+from modelpriv.keys.opaque import Opaque, fill
+from modelpriv.keys.uri import parse
+
+__all__ = ["KeyParameter", "NotAKey"]
+
+
+class KeyParameter:
+    """The attribute of a class whose parameter takes a keyring or a keyring URI.
+
+    scikit-learn shows parameters in reprs, diagrams and logs, and pickles them, before `fit` could refuse one. So a
+    text that is no keyring URI is not kept at all: `NotAKey` stands in its place, until `fit` says what was wrong.
+
+    It protects against keys that were pasted where their URI belongs. It leaks nothing of them. It does not look at
+    what is neither text nor bytes.
+
+    Examples
+    --------
+    >>> from modelpriv import Pseudonymizer
+    >>> Pseudonymizer(key="env:MODELPRIV_KEYRING").key
+    'env:MODELPRIV_KEYRING'
+    >>> Pseudonymizer(key="swordfish")
+    Pseudonymizer(key=<a text that is no keyring URI, not kept>)
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, estimator: object, owner: type | None = None) -> Any:
+        if estimator is None:
+            return self
+        try:
+            return vars(estimator)[self._name]
+        except KeyError:
+            raise AttributeError(f"{type(estimator).__name__} has no attribute {self._name!r}.") from None
+
+    def __set__(self, estimator: object, key: object) -> None:
+        vars(estimator)[self._name] = _kept(key)
+
+
+class NotAKey(Opaque):
+    """What stands in the place of a text that was given as a key and is no keyring URI: it may have been the key.
+
+    It protects the text, which is gone. It leaks what was wrong with it. It does not resolve to a keyring.
+
+    Examples
+    --------
+    >>> from modelpriv import FieldEncryptor
+    >>> FieldEncryptor(key="swordfish").fit([["a"]])
+    Traceback (most recent call last):
+    modelpriv.errors.ParameterError: this text is not a keyring URI; allowed are ...
+    """
+
+    __slots__ = ("reason",)
+
+    reason: str
+    """What was wrong with it."""
+
+    def __init__(self, reason: str) -> None:
+        fill(self, reason=reason)
+
+    def __repr__(self) -> str:
+        return "<a text that is no keyring URI, not kept>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotAKey, (self.reason,)
+
+
+def _kept(key: object) -> object:
+    """Give a key as it is, unless it is a text, or bytes, that may be shown nowhere."""
+    if not isinstance(key, str | bytes | bytearray):
+        return key
+    try:
+        parse(key)  # type: ignore[arg-type]  # what is no text is refused, too
+    except (ParameterError, ParameterTypeError) as error:
+        return NotAKey(str(error))
+    return key

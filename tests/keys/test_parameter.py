@@ -1,0 +1,71 @@
+"""The parameter `key` of an estimator: what may be a key itself is kept nowhere."""
+
+import copy
+import pickle
+import traceback
+
+import joblib
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+
+from modelpriv import FieldEncryptor, KeyedProjection, Pseudonymizer, Replacer
+from modelpriv.errors import ParameterError
+from modelpriv.keys import Keyring
+
+KEYED = [FieldEncryptor, Pseudonymizer, Replacer, KeyedProjection]
+ROWS = [["1"], ["2"]]
+
+
+def everywhere(step):
+    """All that shows an estimator, or writes it down."""
+    nested = make_column_transformer((make_pipeline(step), [0]))
+    with config_context(print_changed_only=False):
+        shown = [repr(step), repr(nested), step._repr_html_inner(), nested._repr_html_inner(), str(step.get_params())]
+    written = [pickle.dumps(step, protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]
+    return "".join(shown) + str(vars(step)) + "".join(map(repr, written))
+
+
+@pytest.mark.parametrize("make", KEYED)
+@pytest.mark.parametrize("text", ["a canary", b"canary", bytearray(b"canary"), "env:a canary", "file:x?pin=canary"])
+def test_a_text_that_is_no_uri(make, text):
+    """A text that is no keyring URI is shown and written nowhere, and refused in `fit`; nor when it is set later."""
+    for step in (make(key=text), make().set_params(key=text), clone(make(key=text)), copy.deepcopy(make(key=text))):
+        assert "canary" not in everywhere(step)
+        with pytest.raises(ParameterError, match="URI") as raised:
+            step.fit(ROWS)
+        assert "canary" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("make", KEYED)
+def test_the_secret_text_of_a_keyring(make, keyring):
+    """The exported text in the place of a URI is gone at once, and `fit` says where it belongs."""
+    secret = keyring.export_secret()
+    step = make(key=secret)
+    assert secret[30:60] not in everywhere(step)
+    with pytest.raises(ParameterError, match="secret text"):
+        step.fit(ROWS)
+    again = pickle.loads(pickle.dumps(step))
+    with pytest.raises(ParameterError, match="secret text"):
+        again.fit(ROWS)
+
+
+@pytest.mark.parametrize("make", KEYED)
+def test_what_is_kept(make, keyring):
+    """A keyring and a keyring URI are kept as they are, and anything else, for `fit` to refuse by its type."""
+    for key in (keyring, keyring.scoped(["x"]), "env:NOWHERE", "keyring:modelpriv/ada", "file:keys.json", None, 5):
+        step = make(key=key)
+        assert step.key is step.get_params()["key"] is key
+        assert clone(step).key is key
+
+
+def test_copies_and_hashes(keyring):
+    """Without a key set the attribute is missing as any other; a cache's hash needs no key."""
+    step = object.__new__(FieldEncryptor)
+    with pytest.raises(AttributeError, match="key"):
+        step.key  # noqa: B018 - reading it is the test
+    del step
+    assert joblib.hash(FieldEncryptor(key="a canary")) == joblib.hash(FieldEncryptor(key="another"))
+    assert isinstance(FieldEncryptor(key=keyring).key, Keyring)
