@@ -30,6 +30,8 @@ __all__ = ["choose_provider", "open_", "read", "read_public", "seal", "write"]
 _FORMAT_VERSION = 1
 _LARGEST = 1 << 20
 _MODE = 0o600
+_MODEL = b"\x8fmpriv"  # how a sealed model begins
+_KINDS = ("keyring", "identity", "signing key", "grant")
 _FIELDS = {"format", "version", "public", "provider", "sealed"}
 _SEAL_KEY = 64
 _KEY_ID = re.compile("[0-9a-f]{8}")
@@ -72,19 +74,23 @@ def read(path: str | os.PathLike[str], *, private: bool = True) -> bytes:
     KeyUnavailableError
         Others than its owner can read or write it.
     SealedFileError
-        It is far too large.
+        It is a sealed model, or far too large.
     OSError
         It cannot be read.
     """
     with Path(path).open("rb") as file:
         # Asked of the open file, so that what was looked at is what is read.
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        content = file.read(_LARGEST + 1)
+        if content.startswith(_MODEL):  # its permissions are its own affair
+            raise SealedFileError(
+                f"{os.fspath(path)!r} is a sealed model and holds no key: open it with modelpriv.load(path, key=...)."
+            )
         if private and os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyUnavailableError(
                 f"{os.fspath(path)!r} can be read or written by others (mode {mode:04o}). Run: "
                 f"chmod 600 {shlex.quote(os.fspath(path))}"
             )
-        content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise SealedFileError(f"{os.fspath(path)!r} is no such file: it has more than {_LARGEST} bytes.")
     return content
@@ -211,6 +217,8 @@ def _parse(content: bytes, kind: str, name: str) -> tuple[dict[str, Any], bytes]
         canonical = isinstance(head, dict) and _json.dump(head) + b"\n" == content
     except ValueError:
         canonical = False
+    if canonical and head.get("format") != _format(kind) and head.get("format") in map(_format, _KINDS):
+        raise SealedFileError(f"{name} is no {kind} file: it says that it is a {head['format']}.")
     if not canonical or head.get("format") != _format(kind):
         raise SealedFileError(f"{name} is no {kind} file, or it was cut or altered.")
     version = head.get("version")

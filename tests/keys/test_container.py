@@ -4,10 +4,11 @@ import os
 import re
 
 import pytest
+from sklearn.linear_model import Ridge
 
-from modelpriv import _json
+from modelpriv import _json, dump
 from modelpriv.errors import KeyUnavailableError, ModelprivError, SealedFileError
-from modelpriv.keys import Keyring, container
+from modelpriv.keys import Grant, Identity, Keyring, SigningKey, container
 from modelpriv.keys.providers import passphrase as passphrases
 from modelpriv.keys.text import from_base64, to_base64
 
@@ -174,6 +175,30 @@ def test_something_else(other):
     """What is no such file at all is called that."""
     with pytest.raises(SealedFileError, match=r"keys\.json is no keyring file"):
         open_(other)
+
+
+@pytest.mark.parametrize("load", [Keyring.load, Identity.load, SigningKey.load, Grant.load])
+def test_a_sealed_model(keyring, tmp_path, load):
+    """A sealed model in the place of a key's file is called that, whoever may read it; as a URI too."""
+    path = tmp_path / "model.mpriv"
+    dump(Ridge(), path, key=keyring)
+    path.chmod(0o644)
+    with pytest.raises(SealedFileError, match=r"is a sealed model.*modelpriv\.load"):
+        load(path)
+    with pytest.raises(SealedFileError, match=r"is a sealed model.*modelpriv\.load"):
+        Keyring.from_uri(f"file:{path}")
+
+
+def test_a_file_of_ours_of_another_kind(keyring, tmp_path):
+    """A file of another kind of ours says which it is."""
+    path, identity = tmp_path / "file", Identity.generate("x25519")
+    identity.save(path, passphrase=PASSPHRASE)
+    with pytest.raises(SealedFileError, match="no keyring file: it says that it is a modelpriv identity"):
+        Keyring.load(path, passphrase=PASSPHRASE)
+    keyring.grant(["a"], recipient=identity.recipient, sign_with=SigningKey.generate()).save(path)
+    path.chmod(0o600)
+    with pytest.raises(SealedFileError, match="no keyring file: it says that it is a modelpriv grant"):
+        Keyring.load(path, passphrase=PASSPHRASE)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX")
