@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     check = command(audit, "verify", _verify, _VERIFY)
     check.add_argument("log", metavar="LOG", type=Path)
     check.add_argument("--key", required=True, metavar="URI", help="the keyring that the log was written with")
+    check.add_argument("--grant", metavar="ID", help="the grant whose holder kept the log, if not the ring's owner")
     check.add_argument("--expected-head", metavar="HEAD", help="a head that was noted earlier, COUNT:MAC")
     return parser
 
@@ -146,7 +147,7 @@ def _inspect_line(path: Path) -> str:
 
 
 def _verify(given: argparse.Namespace) -> str:
-    head = verify(given.log, key=given.key, expected_head=given.expected_head)
+    head = verify(given.log, key=given.key, expected_head=given.expected_head, grant=given.grant)
     return f"{given.log}: {head.count} lines, all whole. Note this head elsewhere: {head}"
 
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, or under a lock."""
 
 import contextlib
 import os
@@ -6,11 +6,11 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from modelpriv.errors import ParameterError
 
-__all__ = ["replacing"]
+__all__ = ["locked", "replacing"]
 
 
 @contextlib.contextmanager
@@ -59,6 +59,37 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, durable:
         raise
     if durable:
         _sync_directory(target.parent)
+
+
+@contextlib.contextmanager
+def locked(file: BinaryIO, end: int, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock on an open file that all who work with it take, also in other processes.
+
+    Parameters
+    ----------
+    file : binary file
+        The file; on POSIX systems the lock goes when it is closed.
+    end : int
+        A place behind all that is read: on Windows what is locked cannot be read.
+    shared : bool, default=False
+        Whether others may hold it too, who also only read.
+    """
+    if os.name == "posix":
+        import fcntl  # noqa: PLC0415 - not on Windows
+
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+        return
+    import msvcrt  # noqa: PLC0415 - only on Windows
+
+    lock: Any = msvcrt
+    file.seek(end)
+    lock.locking(file.fileno(), lock.LK_LOCK, 1)
+    try:
+        yield
+    finally:
+        file.seek(end)
+        lock.locking(file.fileno(), lock.LK_UNLCK, 1)
 
 
 def _permissions(path: Path) -> int | None:

@@ -35,8 +35,8 @@ def load(data: bytes) -> Any:
             data.decode(), object_pairs_hook=_distinct, parse_constant=_refuse_constant, parse_float=_finite
         )
     except (ValueError, RecursionError):
-        # The parser's own error carries the whole document.
-        raise ValueError("not valid JSON, or with a key twice, NaN or infinity") from None
+        pass  # and raised below: the parser's own error carries the whole document, also as another one's context
+    raise ValueError("not valid JSON, or with a key twice, NaN or infinity")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from modelpriv import _events, _json
+from modelpriv import _events, _files, _json
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
-from modelpriv.keys import AnyKeyring, ScopedKeyring, resolve
+from modelpriv.keys import AnyKeyring, Keyring, ScopedKeyring, resolve, scoped
 from modelpriv.keys.derivation import VERSION, enc
 from modelpriv.keys.text import from_base64, to_base64
 
@@ -101,7 +101,7 @@ class AuditLog:
         The log; lines are added to one that is there. Its head stands beside it, with ``.head`` added to the name.
     key : Keyring, ScopedKeyring or str
         Authenticates the lines, by a key of its own that opens nothing. A scoped keyring has another one than its ring,
-        and so needs a log of its own; the ring's owner verifies it too.
+        and so needs a log of its own; the ring's owner verifies it too, by the grant's id.
 
     Examples
     --------
@@ -119,7 +119,7 @@ class AuditLog:
         self._path = os.fspath(path)
         keyring = resolve(key)
         self._by = _by(keyring)
-        self._keys = _Keys(keyring)
+        self._keys = _Keys(keyring, self._by.partition("/")[2])
         self._known: tuple[bytes, _State] | None = None
         self._listener = _events.Listener(self._add)
 
@@ -221,7 +221,7 @@ class AuditLog:
         return state
 
 
-def verify(log: Path_, *, key: object, expected_head: Head | str | None = None) -> Head:
+def verify(log: Path_, *, key: object, expected_head: Head | str | None = None, grant: str | None = None) -> Head:
     """Check every line of an audit log, and that none is missing.
 
     Parameters
@@ -233,6 +233,9 @@ def verify(log: Path_, *, key: object, expected_head: Head | str | None = None) 
     expected_head : Head or str, optional
         A head that was noted earlier, elsewhere. Without it, log and head that were both put back to an earlier state
         look whole.
+    grant : str, optional
+        For the ring's owner, whose log it is to be: that of the holder of the grant with this id, who has the key that
+        it is written under. By default the ring's own, in which no holder of a grant can have written.
 
     Returns
     -------
@@ -244,16 +247,21 @@ def verify(log: Path_, *, key: object, expected_head: Head | str | None = None) 
     SealedFileError
         A line was edited, removed, swapped or added, or the end was cut; the message names the first such line.
     KeyUnavailableError
-        The keyring does not hold a key that lines were written under.
+        The keyring does not hold a key that lines were written under, or the log is somebody else's.
+    ParameterError
+        ``expected_head`` or ``grant`` is none.
     OSError
         The log or its head cannot be read.
     """
-    path, keys = Path(log), _Keys(resolve(key))
+    path, keyring = Path(log), resolve(key)
+    if grant is not None and not scoped.ID.fullmatch(str(grant)):
+        raise ParameterError("grant must be the id of a grant, 16 hexadecimal digits.")
+    keys = _Keys(keyring, _by(keyring).partition("/")[2] if grant is None else grant)
     expected = Head.read(expected_head) if isinstance(expected_head, str) else expected_head
     head_path = path.with_name(path.name + _HEAD_SUFFIX)
     if path.exists() and not head_path.exists():
         raise SealedFileError(f"{path}: its head {head_path.name!r} is not there, so a cut could not be found.")
-    with head_path.open("rb") as head_file, _locked(head_file, shared=True), path.open("rb") as file:
+    with head_path.open("rb") as head_file, _files.locked(head_file, _HEAD, shared=True), path.open("rb") as file:
         state = _State.read(_read_at_start(head_file), keys, str(path))
         wanted = {state.count, *([] if expected is None else [expected.count])}
         count, mac, macs = 0, _NO_MAC, {0: _NO_MAC}
@@ -272,16 +280,23 @@ def verify(log: Path_, *, key: object, expected_head: Head | str | None = None) 
 
 
 class _Keys(dict[str, bytes]):
-    """The audit keys of a keyring by what names them in a line; each is derived once."""
+    """The audit keys of one writer, the ring's owner or the holder of a scope, by what names them in a line.
 
-    def __init__(self, keyring: AnyKeyring) -> None:
+    The ring could derive the keys of all. But then whoever holds a grant could write in the owner's log, or put one of
+    their own in its place.
+    """
+
+    def __init__(self, keyring: AnyKeyring, scope_id: str) -> None:
         super().__init__()
-        self._keyring = keyring
+        self._keyring, self._scope_id = keyring, scope_id
 
     def __missing__(self, by: str) -> bytes:
         if not _BY.fullmatch(by):
             raise KeyError
         key_id, _, scope_id = by.partition("/")
+        if isinstance(self._keyring, Keyring) and scope_id != self._scope_id:
+            whose = f"the holder of grant {scope_id}: verify that one's log with grant={scope_id!r}"
+            raise KeyUnavailableError(f"it is by {whose if scope_id else 'the owner of the whole ring'}.")
         self[by] = key = self._keyring.audit_key(key_id=key_id, scope_id=scope_id or None)
         return key
 
@@ -352,7 +367,7 @@ def _by(keyring: AnyKeyring) -> str:
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Open log and head, new if they are not there, under the lock; anew each time, so that a fork shares nothing."""
-    with _open(path + _HEAD_SUFFIX, os.O_CREAT) as head, _locked(head):
+    with _open(path + _HEAD_SUFFIX, os.O_CREAT) as head, _files.locked(head, _HEAD):
         try:
             log = _open(path, 0 if os.fstat(head.fileno()).st_size else os.O_CREAT)
         except FileNotFoundError:
@@ -366,27 +381,6 @@ def _opened(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
 def _open(path: str, flags: int) -> BinaryIO:
     flags |= os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     return os.fdopen(os.open(path, flags, 0o600), "rb+", buffering=0)
-
-
-@contextlib.contextmanager
-def _locked(file: BinaryIO, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock on an open file that all writers, and readers, of a log take."""
-    if os.name == "posix":
-        import fcntl  # noqa: PLC0415 - not on Windows
-
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        yield  # it goes when the file is closed
-        return
-    import msvcrt  # noqa: PLC0415 - only on Windows
-
-    lock: Any = msvcrt
-    file.seek(_HEAD)  # behind what is read
-    lock.locking(file.fileno(), lock.LK_LOCK, 1)
-    try:
-        yield
-    finally:
-        file.seek(_HEAD)
-        lock.locking(file.fileno(), lock.LK_UNLCK, 1)
 
 
 def _write(file: BinaryIO, data: bytes, at: int) -> None:

@@ -105,6 +105,11 @@ def test_audit_verify(run, tmp_path):
     assert (code, "2 lines, all whole" in said) == (0, True)
     head = said.split()[-1]
     assert run("audit", "verify", "log", "--key", "file:keys.json", "--expected-head", head)[0] == 0
+    scoped = Keyring.from_uri("file:keys.json").scoped(["email"])
+    AuditLog("theirs", key=scoped).start().stop()
+    code, said = run("audit", "verify", "theirs", "--key", "file:keys.json")
+    assert (code, f"grant={scoped.scope.id!r}" in said) == (1, True)
+    assert run("audit", "verify", "theirs", "--key", "file:keys.json", "--grant", scoped.scope.id)[0] == 0
     lines = (tmp_path / "log").read_bytes()
     (tmp_path / "log").write_bytes(lines.replace(b"start", b"Start"))
     code, said = run("audit", "verify", "log", "--key", "file:keys.json")

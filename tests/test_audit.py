@@ -81,7 +81,7 @@ def attacked_anywhere(attacked, thousand):
     Verifying reads line by line, so what comes before an attacked line is as it was: for most lines it is skipped.
     """
     attack, lines, _ = attacked
-    keys = audit._Keys(thousand[0])
+    keys = audit._Keys(thousand[0], "")
 
     def attack_at(number, others):
         if number % 50 == 0:
@@ -448,7 +448,7 @@ def test_the_log_of_a_scope(keyring, path):
     scoped = keyring.scoped(["email"])
     with AuditLog(path, key=scoped):
         FieldEncryptor(columns=["email"], key=scoped).fit(TABLE)
-    assert verify(path, key=scoped).count == verify(path, key=keyring).count == 3
+    assert verify(path, key=scoped).count == verify(path, key=keyring, grant=scoped.scope.id).count == 3
     ours = path.with_name("ours")
     AuditLog(ours, key=keyring).start().stop()
     for attempt in (lambda: verify(ours, key=scoped), lambda: AuditLog(ours, key=scoped).start()):
@@ -456,6 +456,47 @@ def test_the_log_of_a_scope(keyring, path):
             attempt()
     with pytest.raises(KeyUnavailableError, match="another scope"):
         verify(path, key=keyring.scoped(["email"]))
+
+
+def test_the_holder_of_a_grant_writes_nothing_in_the_owners_log(keyring, path):
+    """Whoever holds a scope cannot put a log of their own in the place of the ring's, nor lines behind its own."""
+    scoped = keyring.scoped(["email"])
+    with AuditLog(path, key=keyring):
+        FieldEncryptor(columns=["email"], key=keyring).fit(TABLE)
+    ours, head_path = path.read_bytes().splitlines(keepends=True), path.with_name("audit.jsonl.head")
+    whole_head = head_path.read_bytes()
+
+    def forged(count):
+        """The first lines of the ring's log, one under the scope's own key, and a head that fits."""
+        before = audit.from_base64(json.loads(ours[count - 1])["mac"]) if count else bytes(32)
+        by = f"{scoped.primary}/{scoped.scope.id}"
+        key = scoped.audit_key(scope_id=scoped.scope.id)
+        body = json.dumps({"by": by, "seq": count + 1}, separators=(",", ":")).encode()
+        mac = audit._mac(key, before, body)
+        lines = [*ours[:count], audit._with_mac(body, mac)]
+        head_path.write_bytes(audit._State(count + 1, len(b"".join(lines)), mac, by).write(key))
+        path.write_bytes(b"".join(lines))
+
+    for count in range(len(ours) + 1):
+        forged(count)
+        for attempt in (lambda: verify(path, key=keyring), lambda: AuditLog(path, key=keyring).start()):
+            with pytest.raises(KeyUnavailableError, match=f"by the holder of grant {scoped.scope.id}"):
+                attempt()
+        head_path.write_bytes(whole_head)
+        with pytest.raises((KeyUnavailableError, SealedFileError)):
+            verify(path, key=keyring)
+    path.write_bytes(b"".join(ours))
+    assert verify(path, key=keyring).count == 3
+    with pytest.raises(KeyUnavailableError, match="by the owner of the whole ring"):
+        verify(path, key=keyring, grant=scoped.scope.id)
+
+
+@pytest.mark.parametrize("grant", ["", "canary", "0" * 15, 5])
+def test_what_is_no_grant(keyring, path, grant):
+    """A grant's id that is none is refused, and not shown."""
+    with pytest.raises(ParameterError, match="16 hexadecimal digits") as raised:
+        verify(path, key=keyring, grant=grant)
+    assert "canary" not in str(raised.value)
 
 
 def test_a_hostile_key_id_is_not_shown(keyring, path):

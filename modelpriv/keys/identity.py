@@ -115,7 +115,7 @@ class Identity(Opaque):
         if pem.is_pem(content.decode(errors="replace")):
             return build(*pem.read_private(content, name, passphrase))
         public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase, provider=provider)
-        identity = cls.from_secret(secret.decode())
+        identity = cls.from_secret(secret.decode(errors="replace"))
         if public != {"recipient": str(identity.recipient)}:
             raise SealedFileError(f"{name}: the recipient that the file names is not that of its key.")
         return identity

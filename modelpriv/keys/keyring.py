@@ -453,7 +453,7 @@ def _open_file(
 ) -> Keyring:
     """Open the bytes of a keyring file."""
     public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase, provider=provider)
-    keyring = build(read_secret(secret.decode()), uri=uri, source=source)
+    keyring = build(read_secret(secret.decode(errors="replace")), uri=uri, source=source)
     if public != {"key_ids": list(keyring.key_ids)}:
         raise SealedFileError(f"{name}: the key ids that the file names are not those of its keys.")
     return keyring

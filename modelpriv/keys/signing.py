@@ -223,7 +223,7 @@ class SigningKey(Opaque):
         public, secret = container.open_(
             container.read(path), _FILE_KIND, name=name, passphrase=passphrase, provider=provider
         )
-        key = cls.from_secret(secret.decode())
+        key = cls.from_secret(secret.decode(errors="replace"))
         if public != {"signer": str(key.signer)}:
             raise SealedFileError(f"{name}: the signer that the file names is not that of its key.")
         return key

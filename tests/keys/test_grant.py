@@ -310,7 +310,9 @@ def test_its_own_audit_log(keyring, made, opened, tmp_path):
     log = tmp_path / "audit"
     with AuditLog(log, key=opened):
         FieldEncryptor(key=opened).fit_transform(TABLE[["email"]])
-    assert verify(log, key=keyring).count == verify(log, key=opened).count == 3
+    assert verify(log, key=keyring, grant=made.id).count == verify(log, key=opened).count == 3
+    with pytest.raises(KeyUnavailableError, match=f"by the holder of grant {made.id}"):
+        verify(log, key=keyring)
     assert f"{keyring.primary}/{made.id}".encode() in log.read_bytes()
     ours = tmp_path / "ours"
     AuditLog(ours, key=keyring).start().stop()

@@ -115,7 +115,8 @@ def as_bytes(passphrase: str | bytes) -> bytes:
     try:
         return passphrase.encode() if isinstance(passphrase, str) else passphrase
     except UnicodeEncodeError:
-        raise ParameterError("passphrase holds a lone surrogate, which UTF-8 cannot encode.") from None
+        pass  # and raised below: this error carries the passphrase, also as another one's context
+    raise ParameterError("passphrase holds a lone surrogate, which UTF-8 cannot encode.")
 
 
 def check(blob: Mapping[str, Any]) -> list[bytes]:

@@ -88,8 +88,9 @@ class VaultProvider(SecretProvider):
         KeyUnavailableError
             The server cannot be reached, or refuses.
         """
-        answer = self._ask("encrypt_data", plaintext=_plain(data_key), associated_data=_plain(context))
-        return {**self._names(), "wrapped": to_base64(answer["ciphertext"].encode())}
+        given = {"plaintext": _plain(data_key), "associated_data": _plain(context)}
+        wrapped = self._ask("encrypt_data", given, lambda answer: answer["ciphertext"].encode())
+        return {**self._names(), "wrapped": to_base64(wrapped)}
 
     def unwrap(self, blob: Mapping[str, Any], context: bytes) -> bytes:
         """Let the server give the data key back.
@@ -102,8 +103,8 @@ class VaultProvider(SecretProvider):
             The blob is damaged.
         """
         ciphertext = own(blob, self._names(), self.describe()).decode(errors="replace")
-        answer = self._ask("decrypt_data", ciphertext=ciphertext, associated_data=_plain(context))
-        return base64.b64decode(answer["plaintext"])
+        given = {"ciphertext": ciphertext, "associated_data": _plain(context)}
+        return self._ask("decrypt_data", given, lambda answer: base64.b64decode(answer["plaintext"], validate=True))
 
     def describe(self) -> str:
         """Say what this is."""
@@ -112,7 +113,7 @@ class VaultProvider(SecretProvider):
     def _names(self) -> dict[str, str]:
         return {"type": self.type, "mount": self._mount, "key": self._key}
 
-    def _ask(self, call: str, **parameters: str) -> dict[str, Any]:
+    def _ask(self, call: str, given: dict[str, str], read: Callable[[Any], bytes]) -> bytes:
         """Call the server; once more if it could not be reached, for repeating either call changes nothing."""
         hvac, requests = need("hvac", "vault"), need("requests", "vault")
         token = self._token or os.environ.get("VAULT_TOKEN") or os.environ.get("BAO_TOKEN") or ""
@@ -126,8 +127,8 @@ class VaultProvider(SecretProvider):
         )
         for attempt in (1, 2):
             try:
-                answer = getattr(client.secrets.transit, call)(self._key, mount_point=self._mount, **parameters)
-                return dict(answer["data"])
+                answer = getattr(client.secrets.transit, call)(self._key, mount_point=self._mount, **given)
+                return read(answer["data"])
             except requests.exceptions.Timeout:
                 why = f"gave no answer within {self._timeout} s."
                 break
@@ -138,7 +139,7 @@ class VaultProvider(SecretProvider):
             except hvac.exceptions.VaultError as error:
                 why = _reason(hvac.exceptions, error)
                 break
-            except (requests.exceptions.RequestException, ValueError, KeyError, TypeError):
+            except (requests.exceptions.RequestException, ValueError, LookupError, TypeError, AttributeError):
                 why = "gave an answer that is none of Vault's."
                 break
         raise KeyUnavailableError(f"{self.describe()} {why}") from None

@@ -81,8 +81,13 @@ def test_reaching_is_tried_twice(provider, monkeypatch):
     assert len(tries) == 3
 
 
+ANSWERS = [b"canary", b"{}", b"[]", b'{"data":{}}', b'{"data":[]}', b'{"data":{"ciphertext":5}}', b'{"data":"canary"}']
+
+
 @pytest.mark.usefixtures("vault_client")
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ncanary", b"canary\r\n\r\n"])
+@pytest.mark.parametrize(
+    "answer", [b"canary\r\n\r\n"] + [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(a), a) for a in ANSWERS]
+)
 def test_another_server(answer):
     """What is no Vault at all is called that, and its words are not repeated."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
