@@ -6,10 +6,11 @@ import traceback
 
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
-from modelpriv import FieldEncryptor, _json
+from modelpriv import FieldEncryptor, _json, sealing
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError, SealedFileError
-from modelpriv.keys import Identity, KeyProvider, Keyring, set_providers
+from modelpriv.keys import Identity, KeyProvider, Keyring, SigningKey, set_providers
 from modelpriv.keys.text import from_base64, to_base64
 
 DATA_KEY, CONTEXT = bytes(range(32)), b"\x00what it is for\xff"
@@ -193,3 +194,22 @@ def test_a_failed_save_keeps_the_old_file(source, keyring, tmp_path, monkeypatch
     with pytest.raises(ModelprivError, match="refused"):
         keyring.rotate().save(path, wrap_with=source.provider)
     assert path.read_bytes() == before
+
+
+def test_a_sealed_model(source, tmp_path, monkeypatch):
+    """A provider wraps a model's key: the file opens with it, is shown as its own, and for no other provider."""
+    path, author = tmp_path / "model.mpriv", SigningKey.generate()
+    vouched = {} if source.provider.type == "argon2id" else {"sign_with": author}
+    trusted = {"trusted_signers": [author.signer]} if vouched else {}
+    sealing.dump(Ridge(alpha=7.5), path, wrap_with=source.provider, **vouched)
+    assert sealing.load(path, provider=source.provider, **trusted).alpha == 7.5
+    set_providers(source.provider)
+    assert sealing.load(path, **trusted).alpha == 7.5
+    set_providers()
+    assert source.provider.type in str(sealing.inspect(path))
+    for opening in ({"provider": source.other}, {"key": Keyring.generate()}):
+        with pytest.raises(KeyUnavailableError):
+            sealing.load(path, **opening, **trusted)
+    sealing.rekey(path, provider=source.provider, new_provider=source.provider, **vouched)
+    sealing.rewrap(path, provider=source.provider, add_passphrase="an example of its own")
+    assert sealing.load(path, passphrase="an example of its own", **trusted).alpha == 7.5
