@@ -93,8 +93,9 @@ def _own_modules_by_value(cloudpickle: Any) -> Iterator[None]:
     Its list of such modules is one for the process, so others wait, and it is as before in the end.
     """
     with _registering:
-        before = cloudpickle.list_registry_pickle_by_value()
-        own = [module for name, module in list(sys.modules.items()) if name not in before and _is_own(name, module)]
+        before, folders = cloudpickle.list_registry_pickle_by_value(), _installed_folders()
+        modules = [(name, module) for name, module in list(sys.modules.items()) if name not in before]
+        own = [module for name, module in modules if _is_own(name, module, folders)]
         try:
             for module in own:
                 cloudpickle.register_pickle_by_value(module)
@@ -105,13 +106,13 @@ def _own_modules_by_value(cloudpickle: Any) -> Iterator[None]:
                     cloudpickle.unregister_pickle_by_value(module)
 
 
-def _is_own(name: str, module: ModuleType) -> bool:
+def _is_own(name: str, module: ModuleType, installed: tuple[str, ...]) -> bool:
     """Tell whether a module is the user's: not Python's own, and not in a folder where packages are installed."""
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or getattr(module, "__name__", None) != name:
         return False  # __main__ and what was typed in go by value anyway
     top = name.partition(".")[0]
-    return top not in _THEIRS | sys.stdlib_module_names and not file.startswith(_installed_folders())
+    return top not in _THEIRS and top not in sys.stdlib_module_names and not file.startswith(installed)
 
 
 def _installed_folders() -> tuple[str, ...]:
