@@ -25,12 +25,17 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_diabetes
+from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import estimator_html_repr
 
 from modelpriv import sealing
@@ -67,6 +72,12 @@ INNER = [
     KMeans(2, n_init=1, random_state=0),
     IsolationForest(n_estimators=3, random_state=0),
     make_pipeline(Marked(), StandardScaler(), Ridge()),
+    GaussianNB(),
+    DecisionTreeClassifier(random_state=0),
+    PCA(random_state=0),
+    SVC(),
+    LocalOutlierFactor(novelty=True),
+    MultiOutputRegressor(Ridge()),
 ]
 
 
@@ -77,7 +88,11 @@ def name_of(estimator):
 @pytest.fixture(params=INNER, ids=name_of)
 def fitted(request, keyring):
     """A fitted wrapper around each inner estimator in turn."""
-    return EncryptedEstimator(request.param, key=keyring).fit(X, Y)
+    return fit(EncryptedEstimator(request.param, key=keyring))
+
+
+def fit(estimator):
+    return estimator.fit(X, np.c_[Y, Y] if isinstance(estimator.estimator, MultiOutputRegressor) else Y)
 
 
 @pytest.fixture
@@ -160,7 +175,7 @@ def needles(estimator):
         values = np.ascontiguousarray(array).ravel()
         found |= {value.tobytes() for value in values[:20] if value.itemsize == 8 and value not in range(1000)}
         found |= {repr(value.item()).encode() for value in values[:20] if value.dtype.kind == "f" and value % 1}
-    return found
+    return found | (pieces_of_arrays(estimator) if isinstance(estimator, BaseEstimator) else set())
 
 
 def test_nothing_in_clear(fitted, serialiser):
@@ -502,6 +517,27 @@ def test_class_and_hyper_parameters_are_readable(readable):
     assert parameters["logisticregression__class_weight"] == {"0": 1.5}
     assert parameters["marked__note"] == CANARY
     assert parameters["standardscaler"] == "<sklearn.preprocessing._data.StandardScaler>"
+
+
+@pytest.mark.parametrize("inner", INNER, ids=name_of)
+def test_what_each_has_learnt_is_not(inner, serialiser, keyring):
+    """With scope="parameters" the class of each inner estimator is readable, and no array that it learnt."""
+    dumps, _, unpack = serialiser
+    shown = fit(EncryptedEstimator(inner, key=keyring, scope="parameters"))
+    said = unpack(dumps(shown))
+    assert name_of(inner).encode() in said
+    learnt = pieces_of_arrays(shown.estimator_)
+    assert len(learnt) > 2
+    assert not [piece for piece in learnt if piece in said]
+    assert all(piece in pickle.dumps(shown.estimator_) for piece in learnt)
+
+
+def pieces_of_arrays(estimator):
+    """Some words of 8 bytes out of all that lies in an estimator's arrays, but for zeros and small whole numbers."""
+    arrays = []
+    pickle.dumps(estimator, 5, buffer_callback=arrays.append)
+    words = {bytes(array.raw()[at : at + 8]) for array in arrays for at in range(0, 800, 8)}
+    return {word for word in words if len(set(word)) > 5}
 
 
 def test_what_was_learnt_is_not(readable, serialiser):
