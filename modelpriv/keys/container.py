@@ -169,6 +169,8 @@ def open_(
         return head["public"], _cipher(data_key).decrypt(sealed, [_json.dump(head)])
     except KeyUnavailableError as error:
         raise KeyUnavailableError(f"{name}{_shown_ids(head['public'])}: {error}") from None
+    except SealedFileError as error:
+        raise SealedFileError(f"{name}: {error}") from None
     except InvalidTag:
         raise SealedFileError(f"{name}: the file was altered.") from None
 

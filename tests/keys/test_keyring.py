@@ -11,8 +11,10 @@ import cloudpickle
 import joblib
 import pytest
 import skops.io
+from chained import carried
 from sklearn.base import BaseEstimator, clone
 
+from modelpriv import FieldEncryptor
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import KeyReference, Keyring, container, derivation, opening
 from modelpriv.keys.keyring import build, read_secret
@@ -317,11 +319,22 @@ def test_saving_needs_a_passphrase(keyring, tmp_path, passphrase, error):
     assert not list(tmp_path.iterdir())
 
 
-def test_no_error_shows_a_key(keyring, tmp_path, cheap_argon2):
-    """Whatever goes wrong, no traceback holds a key or a passphrase."""
+def test_no_error_shows_a_key(keyring, tmp_path, monkeypatch, cheap_argon2):
+    """Whatever goes wrong, no traceback holds a key or a passphrase, and nothing that the error came from has one."""
     path = tmp_path / "keys.json"
     keyring.save(path, passphrase=PASSPHRASE)
+    monkeypatch.setenv("CUT", keyring.export_secret()[:-1])
+    monkeypatch.setenv("BESIDE", keyring.export_secret() + "\udcff")
+    (tmp_path / "raw").write_text("{" + keyring.export_secret())
+    (tmp_path / "raw").chmod(0o600)
     calls = [
+        lambda: Keyring.load(path, passphrase=PASSPHRASE + "\udcff"),
+        lambda: Keyring.load(tmp_path / "raw", passphrase=PASSPHRASE),
+        lambda: keyring.save(path, passphrase=PASSPHRASE + "\udcff"),
+        lambda: Keyring.from_uri("env:CUT"),
+        lambda: Keyring.from_uri("env:BESIDE"),
+        lambda: Keyring.from_secret(keyring.export_secret() + "\udcff"),
+        lambda: FieldEncryptor(key=keyring.export_secret()).fit([["a"]]),
         lambda: Keyring.load(path, passphrase="canary"),
         lambda: Keyring.from_uri(keyring.export_secret()),
         lambda: Keyring.from_secret(keyring.export_secret()[:-1]),
@@ -331,6 +344,20 @@ def test_no_error_shows_a_key(keyring, tmp_path, cheap_argon2):
     for call in calls:
         with pytest.raises(ModelprivError) as raised:
             call()
-        seen = "".join(traceback.format_exception(raised.value))
+        seen = "".join(traceback.format_exception(raised.value)) + carried(raised.value)
         assert hidden(keyring, seen)
         assert PASSPHRASE not in seen
+
+
+def test_what_is_looked_through_for_secrets():
+    """What looks for secrets above does find them in what an error was raised beside."""
+
+    def refuse():
+        try:
+            "canary\udcff".encode()
+        except UnicodeEncodeError:
+            raise ParameterError("another") from None
+
+    with pytest.raises(ParameterError) as raised:
+        refuse()
+    assert "canary" in carried(raised.value)

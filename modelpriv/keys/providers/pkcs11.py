@@ -111,22 +111,22 @@ class PKCS11Provider(SecretProvider):
         pkcs11, mechanisms = need("pkcs11", "pkcs11"), need("pkcs11.mechanisms", "pkcs11")
         pin = give("pin (or MODELPRIV_PKCS11_PIN)", self._pin or os.environ.get("MODELPRIV_PKCS11_PIN") or "")
         parameters = mechanisms.GCMParams(nonce, context, 8 * _TAG)
-        extractable = False
         try:
             with _login, pkcs11.lib(self._module).get_token(token_label=self._token).open(user_pin=pin) as session:
                 key = session.get_key(pkcs11.ObjectClass.SECRET_KEY, pkcs11.KeyType.AES, label=self._key)
-                extractable = key[pkcs11.Attribute.EXTRACTABLE] or not key[pkcs11.Attribute.SENSITIVE]
-                if not extractable:
-                    return bytes(
-                        getattr(key, call)(data, mechanism=pkcs11.Mechanism.AES_GCM, mechanism_param=parameters)
-                    )
+                ask: Any = getattr(key, call, None)  # what a key may not do, its object has no method for
+                kind = "extractable" if _may_leave(key, pkcs11.Attribute) else "" if ask else "KeyFunctionNotPermitted"
+                if not kind:
+                    return bytes(ask(data, mechanism=pkcs11.Mechanism.AES_GCM, mechanism_param=parameters))
         except pkcs11.exceptions.PKCS11Error as error:
             kind = type(error).__name__
         except (RuntimeError, OSError):
             kind = "no module"
-        else:
-            kind = "extractable"
         raise KeyUnavailableError(f"{self.describe()} {_reason(kind, call, self._module)}") from None
+
+
+def _may_leave(key: Any, attributes: Any) -> bool:
+    return key[attributes.EXTRACTABLE] or not key[attributes.SENSITIVE]
 
 
 def _reason(kind: str, call: str, module: str) -> str:

@@ -63,7 +63,7 @@ def running(command, port, **given):
 
 @pytest.fixture(scope="session")
 def softhsm(tmp_path_factory):
-    """A software token with two AES keys that never leave it, and one that may."""
+    """A software token with two AES keys that never leave it, one that may, and one that does nothing."""
     need(
         modules=["pkcs11"],
         programs=["softhsm2-util"],
@@ -84,6 +84,8 @@ def softhsm(tmp_path_factory):
             session.generate_key(pkcs11.KeyType.AES, 256, label=label, store=True)
         loose = {pkcs11.Attribute.EXTRACTABLE: True, pkcs11.Attribute.SENSITIVE: False}
         session.generate_key(pkcs11.KeyType.AES, 256, label="loose", store=True, template=loose)
+        disabled = {pkcs11.Attribute.ENCRYPT: False, pkcs11.Attribute.DECRYPT: False}
+        session.generate_key(pkcs11.KeyType.AES, 256, label="disabled", store=True, template=disabled)
     return {"module": module, "token": "modelpriv", "pin": PIN}
 
 

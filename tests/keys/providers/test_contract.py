@@ -105,6 +105,40 @@ def test_a_keyring_file(source, keyring, tmp_path):
         Keyring.load(path, provider=source.other)
 
 
+@pytest.mark.parametrize("wrapped", ["*", "A" * 20_000, "AAAA", 5, None])
+def test_a_damaged_keyring_file(source, keyring, tmp_path, wrapped):
+    """A keyring file whose wrapped key is damaged is named, whatever wraps it."""
+    path = tmp_path / "keys.json"
+    keyring.save(path, wrap_with=source.provider)
+    whole = _json.load(path.read_bytes())
+    path.write_bytes(_json.dump(whole | {"provider": whole["provider"] | {"wrapped": wrapped}}) + b"\n")
+    with pytest.raises(ModelprivError, match=r"keys\.json") as raised:
+        Keyring.load(path, provider=source.provider)
+    assert whole["provider"]["wrapped"] not in str(raised.value)
+
+
+def test_a_source_that_forgets_in_mid_work(source, tmp_path, monkeypatch):
+    """What is open works on while its source refuses; what is opened anew says so, and works when the source does."""
+    path, table = tmp_path / "keys.json", pd.DataFrame({"email": ["a@b.org"]})
+    Keyring.generate().save(path, wrap_with=source.provider)
+    monkeypatch.setenv("MODELPRIV_PASSPHRASE", "an example")
+    set_providers(source.provider)
+    step = FieldEncryptor(key=f"file:{path}").fit(table)
+    released = step.transform(table)
+
+    def refuse(provider, blob, context):
+        raise KeyUnavailableError(f"{provider.describe()} denies permission.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(source.provider), "unwrap", refuse)
+        assert step.inverse_transform(released).equals(table)
+        del step
+        fresh = FieldEncryptor(key=f"file:{path}")
+        with pytest.raises(KeyUnavailableError, match=r"keys\.json \(key ids [0-9a-f]{8}\): .*denies permission"):
+            fresh.inverse_transform(released)
+    assert fresh.inverse_transform(released).equals(table)
+
+
 def test_a_uri_is_enough(source, tmp_path, monkeypatch):
     """With the provider configured for the process, the file's URI opens it; several of one type are tried in turn."""
     keyring = Keyring.generate()

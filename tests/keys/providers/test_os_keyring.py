@@ -3,6 +3,7 @@
 import traceback
 
 import pytest
+from chained import carried
 
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys import Keyring
@@ -46,7 +47,7 @@ def backend(monkeypatch):
 def refusal():
     with pytest.raises(KeyUnavailableError) as raised:
         Keyring.from_uri(URI)
-    assert "canary" not in "".join(traceback.format_exception(raised.value))
+    assert "canary" not in "".join(traceback.format_exception(raised.value)) + carried(raised.value)
     return str(raised.value)
 
 

@@ -4,6 +4,7 @@ import threading
 import traceback
 
 import pytest
+from chained import carried
 
 from modelpriv.errors import KeyUnavailableError, ParameterError
 from modelpriv.keys.providers.pkcs11 import PKCS11Provider
@@ -20,7 +21,7 @@ def make(softhsm):
 def refusal(provider):
     with pytest.raises(KeyUnavailableError) as raised:
         provider.wrap(DATA_KEY, CONTEXT)
-    assert "canary" not in "".join(traceback.format_exception(raised.value))
+    assert "canary" not in "".join(traceback.format_exception(raised.value)) + carried(raised.value)
     return str(raised.value)
 
 
@@ -41,6 +42,13 @@ def test_what_is_not_there(make):
 def test_a_key_that_could_leave(make):
     """A key that can be taken out of its token is refused, for it would protect nothing that a file could not."""
     assert "can be taken out" in refusal(make("loose"))
+
+
+def test_a_disabled_key(make):
+    """A key that the token does not let encrypt is called disabled, by its label."""
+    assert "'disabled' on token 'modelpriv' is not allowed to encrypt and decrypt, or was disabled" in refusal(
+        make("disabled")
+    )
 
 
 def test_threads(make):
@@ -78,6 +86,7 @@ def test_settings_from_the_environment(softhsm, monkeypatch):
         ("GeneralError", "decrypt", "altered"),
         ("GeneralError", "encrypt", "the token says GeneralError"),
         ("PinLocked", "decrypt", "PIN is locked"),
+        ("PinExpired", "decrypt", "PIN has expired"),
         ("DeviceRemoved", "decrypt", "taken out"),
         ("KeyFunctionNotPermitted", "decrypt", "disabled"),
         ("MechanismInvalid", "encrypt", "AES-GCM"),

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pandas as pd
 import pytest
+from chained import carried
 
 from modelpriv import FieldEncryptor, Keyring
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
@@ -36,7 +37,7 @@ def refusal(provider, blob=None):
     """What a provider says when it refuses; no secret is in it, nor in what it came from."""
     with pytest.raises(KeyUnavailableError) as raised:
         provider.unwrap(blob, CONTEXT) if blob else provider.wrap(DATA_KEY, CONTEXT)
-    shown = "".join(traceback.format_exception(raised.value))
+    shown = "".join(traceback.format_exception(raised.value)) + carried(raised.value)
     assert "canary" not in shown
     assert "root" not in str(raised.value)
     return str(raised.value)
