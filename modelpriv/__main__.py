@@ -37,7 +37,8 @@ of the system's keyring. What is there is never replaced: a keyring that is lost
 _ROTATE = """\
 Put a new key in front of the keyring in FILE: what is written from now on uses it, and what was written before still
 opens. Then move tables with FieldEncryptor.rewrap and models with modelpriv.rewrap; key_usage says what still needs
-the older key, and Keyring.retire takes it out."""
+the older key, and Keyring.retire takes it out. A file that a provider wraps, such as an HSM or Vault, is rotated in
+Python: Keyring.load(FILE, provider=...).rotate().save(FILE, wrap_with=...)."""
 _INSPECT = """\
 Show what FILE says of itself, without a key: a sealed model, a keyring file, a grant, or the key ids of the tokens in a
 Parquet or Arrow file. Until it is opened with a key nobody can tell whether any of it is true."""
@@ -103,8 +104,10 @@ def _keygen(given: argparse.Namespace) -> str:
     if given.to.startswith("keyring:"):
         service, user = parse(given.to).place.split("/")
         os_keyring.write(service, user, keys.export_secret())
+    elif given.to.startswith("env:"):
+        raise ParameterError("an environment variable cannot be set from here: make a file, or keyring:SERVICE/USER.")
     else:
-        path = Path(given.to)
+        path = Path(given.to.removeprefix("file:"))
         if path.exists():
             raise ParameterError(f"{given.to!r} is there already, and is not replaced.")
         keys.save(path, passphrase=_passphrase(given.to, new=True))

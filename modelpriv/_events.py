@@ -1,10 +1,11 @@
-"""The event of a key's use: one record on the logger ``modelpriv.audit``, off by default, and free when it is off."""
+"""The event of a key's use: for listeners, and on the logger ``modelpriv.audit``; off by default, and free when off."""
 
 import functools
 import getpass
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -21,12 +22,14 @@ OFF = logging.CRITICAL + 1
 if LOGGER.level == logging.NOTSET:  # else somebody configured it before this was imported
     LOGGER.setLevel(OFF)
 
+# Apart from the logger: any program may turn that off, as logging.config does with each that it does not name.
+_listeners: list["Listener"] = []
 _current: ContextVar[dict[str, Any] | None] = ContextVar("modelpriv.event", default=None)
 
 
 def recording() -> bool:
     """Tell whether anybody listens."""
-    return LOGGER.isEnabledFor(LEVEL)
+    return bool(_listeners) or LOGGER.isEnabledFor(LEVEL)
 
 
 class event:  # noqa: N801 - used as a function, in a with statement
@@ -73,6 +76,9 @@ class event:  # noqa: N801 - used as a function, in a with statement
             _plain(self._facts) | _process() | {"pid": os.getpid(), "result": "ok" if kind is None else kind.__name__}
         )
         # Here, before the block's result is given out: what cannot be recorded is not done.
+        now = time.time()
+        for listener in tuple(_listeners):
+            listener.hear(facts, now)
         LOGGER.log(LEVEL, "%(action)s %(subject)s: %(result)s", facts, extra={"event": facts})
 
 
@@ -116,7 +122,7 @@ def _plain(value: Any) -> Any:
     return [_plain(held) for held in value] if isinstance(value, list) else value
 
 
-class Listener(logging.Handler):
+class Listener:
     """Hears each event while it is attached; what goes wrong in it is seen by the caller of what is recorded.
 
     It protects nothing by itself. It leaks nothing: events hold no values. It does not hear what happened before.
@@ -138,37 +144,20 @@ class Listener(logging.Handler):
     """
 
     def __init__(self, hear: Callable[[dict[str, Any], float], None]) -> None:
-        super().__init__(LEVEL)
-        self._hear = hear
-        self._turned_on = False
+        self.hear = hear
 
     @property
     def attached(self) -> bool:
         """Whether it hears."""
-        return self in LOGGER.handlers
+        return self in _listeners
 
     def attach(self) -> None:
-        """Hear from now on, and turn the events on if they are off."""
-        if not recording():
-            LOGGER.setLevel(LEVEL)
-            self._turned_on = True
-        LOGGER.addHandler(self)
+        """Hear from now on; events are on while anybody hears."""
+        _listeners.append(self)
 
     def detach(self) -> None:
-        """Hear no more; the last one that leaves turns the events off if one of them turned them on."""
-        LOGGER.removeHandler(self)
-        others = [handler for handler in LOGGER.handlers if isinstance(handler, Listener)]
-        if self._turned_on and others:
-            others[0]._turned_on = True  # noqa: SLF001 - one of its own kind
-        elif self._turned_on:
-            LOGGER.setLevel(OFF)
-        self._turned_on = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Hand an event on; a record that is none is somebody else's."""
-        facts = getattr(record, "event", None)
-        if isinstance(facts, dict):
-            self._hear(facts, record.created)
+        """Hear no more."""
+        _listeners.remove(self)
 
 
 @functools.cache

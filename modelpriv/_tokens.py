@@ -82,8 +82,11 @@ class Tokens:
         tokens = _text(column)
         if _events.recording():
             _events.note_columns([column.name], len(tokens))
-            named = token.key_ids(tokens).drop_null().unique().to_pylist()
-            _events.note_keys(*(key_id.hex() for key_id in named if key_id))
+            named = {key_id.hex() for key_id in token.key_ids(tokens).drop_null().unique().to_pylist() if key_id}
+            _events.note_keys(*named & set(self.keys.key_ids))
+            # Anybody can write a token that names a key: of those that are not there a few will do.
+            if unknown := sorted(named - set(self.keys.key_ids))[:_IDS_NAMED]:
+                _events.note(unknown_key_ids=unknown)
         keys = {bytes.fromhex(key_id): self._key(key_id) for key_id in self.keys.key_ids}
         associated_data = [self.context.encode(), bound]
         opened = token.open_(keys, tokens, mode=self.mode, associated_data=associated_data)

@@ -35,7 +35,7 @@ _NO_MAC = bytes(32)
 _TAIL = len(',"mac":""}\n') + len(to_base64(_NO_MAC))
 _HEAD = 512
 _HEAD_SUFFIX = ".head"
-_LONGEST = 1 << 20
+_LONGEST = 1 << 26  # a line that names every column of a table of a million
 _BY = re.compile("[0-9a-f]{8}(/[0-9a-f]{16})?")
 
 
@@ -175,6 +175,8 @@ class AuditLog:
             body = _json.dump(facts | {"seq": state.count + 1, "time": when, "by": by})
             mac = _mac(key, state.mac, body)
             line = _with_mac(body, mac)
+            if len(line) > _LONGEST:
+                raise ParameterError(f"{self._path}: an event of {len(line)} bytes is too long for a line of the log.")
             after = _State(state.count + 1, state.size + len(line), mac, by)
             head = after.write(key)
             try:
@@ -289,6 +291,9 @@ class _Keys(dict[str, bytes]):
     def __init__(self, keyring: AnyKeyring, scope_id: str) -> None:
         super().__init__()
         self._keyring, self._scope_id = keyring, scope_id
+
+    def __repr__(self) -> str:
+        return f"<audit keys of {self._keyring!r}>"  # and not what a dict shows
 
     def __missing__(self, by: str) -> bytes:
         if not _BY.fullmatch(by):

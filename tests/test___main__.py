@@ -52,6 +52,15 @@ def test_keygen_replaces_nothing(run):
     assert Keyring.from_uri("file:keys.json").key_ids == keys.key_ids
 
 
+def test_keygen_takes_the_words_of_a_uri(run, tmp_path):
+    """The URI of a file names that file, and a variable of the environment is refused: nothing could set it."""
+    assert run("keygen", "file:keys.json")[0] == 0
+    assert Keyring.from_uri("file:keys.json").primary
+    code, said = run("keygen", "env:MODELPRIV_KEYRING")
+    assert (code, "cannot be set from here" in said) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["keys.json"]
+
+
 def test_keygen_into_the_systems_keyring(run, monkeypatch):
     """A keyring is stored in the system's keyring, once."""
     keyring = pytest.importorskip("keyring", reason="install keyring")

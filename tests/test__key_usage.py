@@ -170,7 +170,9 @@ def test_a_life(tmp_path):
     moved = mover.rewrap(customers_out)
     with pytest.raises(ParameterError, match=rf"{keys.primary} is still needed by check\[1\] \(DataFrame\) 3 times"):
         newer.retire(keys.primary, check=[moved, orders_out])
-    # Until the second table is moved, tokens of both keys find a value in it.
+    # Until the second table is moved, tokens of both keys find a value in it, and what is opened joins.
+    opened = [mover.inverse_transform(table) for table in (moved, orders_out)]
+    pd.testing.assert_frame_equal(opened[0].merge(opened[1], on="customer"), wanted)
     searcher = mover.tokens_for(["C-2"], column="customer")
     assert orders_out["customer"].isin(searcher).sum() == 2
 

@@ -147,6 +147,17 @@ def test_reading_names_the_keys_of_the_tokens(keyring, path):
     assert rewrapped["key_ids"] == sorted(newer.key_ids)
 
 
+def test_keys_that_are_not_there(keyring, path):
+    """Of the keys that tokens name and the ring does not hold three are recorded, whoever wrote however many."""
+    rings = [Keyring.generate() for _ in range(5)]
+    released = pd.concat([FieldEncryptor(key=one).fit_transform(TABLE[["email"]]) for one in (keyring, *rings)])
+    with AuditLog(path, key=keyring), pytest.raises(DecryptionError):
+        FieldEncryptor(key=keyring).inverse_transform(released)
+    (entry,) = entries(path)
+    assert entry["key_ids"] == [keyring.primary]
+    assert entry["unknown_key_ids"] == sorted(one.primary for one in rings)[:3]
+
+
 def test_a_format_is_recorded(keyring, path):
     """Format-preserving encryption is recorded both ways."""
     table = pd.DataFrame({"card": ["4111111111111111"]})
@@ -231,6 +242,7 @@ def test_nothing_secret_stands_in_a_line(keyring, path, tmp_path):
     assert "canary" not in written
     assert secret[27:60] not in written
     assert keyring.audit_key().hex() not in written
+    assert repr(keyring.audit_key()) not in repr(vars(log))
 
 
 def test_names_that_json_cannot_say(keyring, path):
@@ -275,6 +287,33 @@ def test_starting_and_stopping(keyring, path, tmp_path):
     assert not _events.recording()
     assert [len(entries(log)) for log in (path, tmp_path / "two")] == [2, 2]
     assert verify(path, key=keyring).count == 4
+
+
+@pytest.mark.parametrize("turn_off", ["disabled", "level", "everything"])
+def test_it_records_whatever_the_programs_logging_is(keyring, path, monkeypatch, turn_off):
+    """A log that was started does not fall silent where the program turns loggers off, as logging.config does."""
+    if turn_off == "disabled":
+        monkeypatch.setattr(_events.LOGGER, "disabled", True)
+    elif turn_off == "level":
+        monkeypatch.setattr(_events.LOGGER, "level", logging.CRITICAL)
+    else:
+        monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    with AuditLog(path, key=keyring):
+        FieldEncryptor(columns=["email"], key=keyring).fit(TABLE)
+    assert [entry["action"] for entry in entries(path)] == ["fit"]
+
+
+def test_a_wide_table(keyring, path, monkeypatch):
+    """An event that names a hundred thousand columns is a line as any other; one that is too long is not done."""
+    with AuditLog(path, key=keyring):
+        with _events.event("transform", "KeyedProjection"):
+            _events.note_columns([f"column {number}" for number in range(100_000)], 1)
+        monkeypatch.setattr(audit, "_LONGEST", 1000)
+        with pytest.raises(ParameterError, match="too long"), _events.event("transform", "KeyedProjection"):
+            _events.note_columns(["x" * 1000], 1)
+    monkeypatch.undo()
+    assert verify(path, key=keyring).count == 3
+    assert len(entries(path)[0]["columns"]) == 100_000
 
 
 def test_somebody_elses_record(keyring, path):

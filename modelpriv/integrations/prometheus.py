@@ -8,6 +8,7 @@ from modelpriv import _events
 __all__ = ["PrometheusExporter"]
 
 _PROTECTS = {"fit_transform", "transform"}
+_UNLOCKS = {"load", "open"}
 
 
 class PrometheusExporter:
@@ -18,8 +19,9 @@ class PrometheusExporter:
     ========================================  ======================  ===============================================
     ``modelpriv_rows_protected_total``        ``subject, key_id``     rows that a transformer gave out protected
     ``modelpriv_columns_protected_total``     ``subject, key_id``     columns, each time that one was protected
-    ``modelpriv_unlocks_total``               ``subject, key_id``     keyrings and models that were opened
-    ``modelpriv_refusals_total``              ``action, error``       calls that ended in an error
+    ``modelpriv_unlocks_total``               ``subject, key_id``     keyrings, grants and models that were opened
+    ``modelpriv_refusals_total``              ``action, error,        calls that ended in an error; without a key id
+                                              key_id``                where no key was at hand
     ``modelpriv_events_total``                ``action, subject``     all of them
     ========================================  ======================  ===============================================
 
@@ -48,8 +50,8 @@ class PrometheusExporter:
 
         self._rows = counter("rows_protected", "Rows given out protected.", "subject", "key_id")
         self._columns = counter("columns_protected", "Columns protected, at each call.", "subject", "key_id")
-        self._unlocks = counter("unlocks", "Keyrings and models opened.", "subject", "key_id")
-        self._refusals = counter("refusals", "Calls that ended in an error.", "action", "error")
+        self._unlocks = counter("unlocks", "Keyrings, grants and models opened.", "subject", "key_id")
+        self._refusals = counter("refusals", "Calls that ended in an error.", "action", "error", "key_id")
         self._events = counter("events", "Uses of keys.", "action", "subject")
         self._listener = _events.Listener(self._hear)
 
@@ -76,11 +78,12 @@ class PrometheusExporter:
         action, subject = facts["action"], facts["subject"]
         self._events.labels(action, subject).inc()
         if facts["result"] != "ok":
-            self._refusals.labels(action, facts["result"]).inc()
+            for key_id in facts.get("key_ids") or [""]:
+                self._refusals.labels(action, facts["result"], key_id).inc()
             return
         for key_id in facts.get("key_ids", ()):
             if action in _PROTECTS:
                 self._rows.labels(subject, key_id).inc(facts.get("rows", 0))
                 self._columns.labels(subject, key_id).inc(len(facts.get("columns", ())))
-            elif action == "load":
+            elif action in _UNLOCKS:
                 self._unlocks.labels(subject, key_id).inc()

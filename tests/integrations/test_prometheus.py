@@ -7,7 +7,8 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from modelpriv import FieldEncryptor, Keyring, _events, dumps, loads
-from modelpriv.errors import DecryptionError, KeyUnavailableError
+from modelpriv.errors import DecryptionError, InputError, KeyUnavailableError
+from modelpriv.keys import Identity, SigningKey
 
 if os.environ.get("MODELPRIV_CI"):
     import prometheus_client
@@ -42,25 +43,36 @@ def test_what_is_protected(keyring, registry):
 
 
 def test_what_is_refused(keyring, registry):
-    """Refusals are counted by what was done and the error's class."""
+    """Refusals are counted by what was done, the error's class and the key, where one was at hand."""
     sealed = dumps(Ridge(), key=keyring)
+    foreign = FieldEncryptor(key=Keyring.generate()).fit_transform(TABLE)
     with PrometheusExporter(registry):
-        with pytest.raises(DecryptionError):
-            FieldEncryptor(key=keyring).inverse_transform(TABLE)
+        for table in (TABLE, foreign):
+            with pytest.raises(DecryptionError):
+                FieldEncryptor(key=keyring).inverse_transform(table)
+        with pytest.raises(InputError):
+            FieldEncryptor(key=keyring, columns=["email"]).fit(TABLE[["email"]]).transform(
+                TABLE[["email"]].assign(email=1)
+            )
         with pytest.raises(KeyUnavailableError):
             loads(sealed, key=Keyring.generate())
-    assert value(registry, "refusals", action="inverse_transform", error="DecryptionError") == 1
-    assert value(registry, "refusals", action="load", error="KeyUnavailableError") == 1
+    assert value(registry, "refusals", action="inverse_transform", error="DecryptionError", key_id="") == 2
+    assert value(registry, "refusals", action="load", error="KeyUnavailableError", key_id="") == 1
+    assert value(registry, "refusals", action="transform", error="InputError", key_id=keyring.primary) == 1
 
 
 def test_what_is_unlocked(keyring, registry, monkeypatch):
-    """Models and keyrings that were opened are counted by key id."""
+    """Models, keyrings and grants that were opened are counted by key id."""
+    ada, signing_key = Identity.generate("x25519"), SigningKey.generate()
+    granted = keyring.grant(["email"], recipient=ada.recipient, sign_with=signing_key)
     monkeypatch.setenv("MODELPRIV_KEYRING", Keyring.generate().export_secret())
     with PrometheusExporter(registry):
         loads(dumps(Ridge(), key=keyring), key=keyring)
         other = Keyring.from_uri("env:MODELPRIV_KEYRING")
+        granted.open(identity=ada, trusted_signers=[signing_key.signer])
     assert value(registry, "unlocks", subject="model", key_id=keyring.primary) == 1
     assert value(registry, "unlocks", subject="Keyring", key_id=other.primary) == 1
+    assert value(registry, "unlocks", subject="Grant", key_id=keyring.primary) == 1
 
 
 def test_nothing_is_shown(keyring, registry):

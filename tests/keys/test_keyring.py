@@ -2,10 +2,12 @@
 
 import copy
 import gc
+import os
 import pickle
 import stat
 import traceback
 from hashlib import sha256
+from pathlib import Path
 
 import cloudpickle
 import joblib
@@ -299,6 +301,41 @@ def test_death_while_saving(keyring, tmp_path, cheap_argon2, interrupt_everywher
     steps = {step for step, _ in outcomes}
     assert {"before open", "within write", "after fsync", "before replace", "after replace", None} <= steps
     assert outcomes[-1] == (None, "new")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk(keyring, tmp_path, monkeypatch, cheap_argon2):
+    """When the disk is full the old keyring is whole, and nothing lies beside it."""
+    path, fdopen = tmp_path / "keys.json", os.fdopen
+    keyring.save(path, passphrase=PASSPHRASE)
+
+    def full(descriptor, mode):
+        os.dup2(os.open("/dev/full", os.O_WRONLY), descriptor)
+        return fdopen(descriptor, mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdopen", full)
+        with pytest.raises(OSError, match="No space left"):
+            keyring.rotate().save(path, passphrase=PASSPHRASE)
+    assert list(tmp_path.iterdir()) == [path]
+    assert Keyring.load(path, passphrase=PASSPHRASE).key_ids == keyring.key_ids
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions and links are POSIX")
+def test_a_save_through_a_link_and_any_umask(keyring, tmp_path, cheap_argon2):
+    """Whatever the umask, file and temporary file are their owner's alone; a link stays, and leads to the new file."""
+    path, link = tmp_path / "keys.json", tmp_path / "link"
+    link.symlink_to(path)
+    before = os.umask(0)
+    try:
+        keyring.save(link, passphrase=PASSPHRASE)
+        path.chmod(0o666)
+        keyring.save(link, passphrase=PASSPHRASE)
+    finally:
+        os.umask(before)
+    assert link.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert Keyring.load(link, passphrase=PASSPHRASE).primary == keyring.primary
 
 
 def test_saving_after_a_death(keyring, tmp_path, cheap_argon2):
