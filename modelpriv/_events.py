@@ -116,7 +116,7 @@ def note_keys(*key_ids: str) -> None:
 def _plain(value: Any) -> Any:
     """Replace what UTF-8, and so a log, cannot say: names of columns and files may hold anything."""
     if isinstance(value, str):
-        return value.encode(errors="backslashreplace").decode()
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
     if isinstance(value, dict):
         return {name: _plain(held) for name, held in value.items()}
     return [_plain(held) for held in value] if isinstance(value, list) else value
