@@ -20,7 +20,7 @@ from modelpriv.errors import (
     ParameterTypeError,
     SealedFileError,
 )
-from modelpriv.keys import Grant, Identity, Keyring, SigningKey
+from modelpriv.keys import Grant, Identity, Keyring, SigningKey, scoped
 from modelpriv.keys import grant as grants
 from modelpriv.keys.derivation import RING_USES, WORKING_USES
 
@@ -207,6 +207,26 @@ def test_expired(keyring, ada, owner):
     soon = keyring.grant(["email"], recipient=ada.recipient, sign_with=owner, expires=now + timedelta(hours=1))
     got = soon.open(identity=ada, trusted_signers=[owner.signer])
     assert got.scope.expires == (now + timedelta(hours=1)).replace(microsecond=0)
+
+
+def test_it_expires_in_mid_work(keyring, ada, owner, monkeypatch):
+    """What was fitted with a grant, and its pickle, protect and open nothing more once it has expired."""
+    until = datetime.now(UTC) + timedelta(hours=1)
+    made = keyring.grant(["email"], recipient=ada.recipient, sign_with=owner, expires=until)
+    got = made.open(identity=ada, trusted_signers=[owner.signer])
+    step = FieldEncryptor("deterministic", key=got).fit(TABLE[["email"]])
+    released = step.transform(TABLE[["email"]])
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(hours=2)
+
+    monkeypatch.setattr(scoped, "datetime", Later)
+    for late in (step, pickle.loads(pickle.dumps(step)), FieldEncryptor("deterministic", key=got)):
+        for call in (late.fit_transform, late.inverse_transform):
+            with pytest.raises(KeyUnavailableError, match=f"expired at {until:%Y-%m-%d %H:%M}"):
+                call(released)
 
 
 def test_uses(keyring, ada, owner):
