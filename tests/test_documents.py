@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import modelpriv
+from modelpriv import _events
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -20,6 +21,14 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 MODULES = ["modelpriv", *(found.name for found in pkgutil.walk_packages(modelpriv.__path__, "modelpriv."))]
 FENCE = re.compile(r"^(?P<indent> *)```python[^\n]*\n(?P<code>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@pytest.fixture(autouse=True)
+def _events_as_before():
+    """A page shows how events are turned on; for other tests they are off again."""
+    level = _events.LOGGER.level
+    yield
+    _events.LOGGER.setLevel(level)
 
 
 def relative(path):
