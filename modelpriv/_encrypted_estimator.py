@@ -25,8 +25,8 @@ from modelpriv.errors import (
     SealedFileError,
     UntrustedError,
 )
-from modelpriv.keys import KeyReference, registry, resolve_whole, workers
-from modelpriv.sealing.access import to_ways
+from modelpriv.keys import KeyParameter, KeyReference, registry, resolve_whole, workers
+from modelpriv.keys.recipient import read_recipients
 from modelpriv.sealing.description import SCOPES, describe
 from modelpriv.sealing.file import Contents
 from modelpriv.sealing.layout import check_metadata
@@ -116,6 +116,7 @@ class EncryptedEstimator(DelegatingEstimator):
     (10,)
     """
 
+    key = KeyParameter()
     # Of a locked object: a sealed file's bytes, and whether it is a clone, so that what was learnt does not count.
     _sealed: bytes | None = None
     _cloned: bool = False
@@ -323,7 +324,10 @@ class EncryptedEstimator(DelegatingEstimator):
                 raise refusal from None
 
     def _check_parameters(self) -> None:
-        to_ways(self.key, None, self.recipients)
+        if self.key is not None or self.recipients is None:
+            resolve_whole(self.key)
+        if self.recipients is not None:
+            read_recipients(self.recipients)
         self._description()
         if self.code not in CODES:
             raise ParameterError(f"code must be one of {', '.join(map(repr, CODES))}, got {self.code!r}.")

@@ -214,3 +214,14 @@ def test_threads_open_one_locked_object(write_only, ada):
             answers = list(pool.map(lambda _, read=read: sha256(read.predict_proba(X).tobytes()).digest(), range(8)))
         assert len(set(answers)) == 1
     assert ada is not None
+
+
+def test_a_text_that_is_no_uri_is_not_kept():
+    """A key that was pasted where its URI belongs is in no repr, parameter or pickle, and fit says what was wrong."""
+    secret = Keyring.generate().export_secret()
+    model = EncryptedEstimator(Ridge(), key=secret)
+    for shown in (repr(model), model._repr_html_(), str(model.get_params()), repr(clone(model))):
+        assert secret not in shown
+    with pytest.raises(ParameterError) as refused:
+        model.fit(X, Y)
+    assert secret not in str(refused.value)
