@@ -1,17 +1,21 @@
 """How an object becomes the bytes in a body, and an object again: by pickle, with its code, or by skops."""
 
 import contextlib
+import importlib.machinery
+import io
+import os
 import pickle
 import platform
 import sys
 import sysconfig
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from modelpriv.errors import LockedError, ParameterError, SealedFileError, UntrustedError
+from modelpriv.errors import KeyUnavailableError, LockedError, ParameterError, SealedFileError, UntrustedError
 from modelpriv.keys.providers.blobs import need
 
 __all__ = ["BY_REFERENCE", "BY_VALUE", "CODES", "SKOPS", "check_versions", "restore", "take_apart"]
@@ -37,7 +41,7 @@ def take_apart(obj: object, serializer: str) -> tuple[list[memoryview], list[mem
     stream = _Chunks()
     outside: list[pickle.PickleBuffer] = []
     if serializer == BY_VALUE:
-        cloudpickle = need("cloudpickle", "cloudpickle")
+        cloudpickle = _need("cloudpickle", "cloudpickle")
         with _own_modules_by_value(cloudpickle):
             cloudpickle.CloudPickler(stream, 5, outside.append).dump(obj)
     else:
@@ -59,6 +63,8 @@ def restore(stream: memoryview, buffers: list[memoryview], serializer: str, type
 
     Raises
     ------
+    ParameterError
+        What the serialiser needs is not installed.
     UntrustedError
         The skops file holds other types.
     SealedFileError
@@ -67,7 +73,7 @@ def restore(stream: memoryview, buffers: list[memoryview], serializer: str, type
     if serializer == SKOPS:
         return _skops_object(stream, types)
     if serializer == BY_VALUE:
-        need("cloudpickle", "cloudpickle")
+        _need("cloudpickle", "cloudpickle")
     return pickle.loads(stream, buffers=buffers)  # noqa: S301 - only called when all has been authenticated
 
 
@@ -98,7 +104,8 @@ def _own_modules_by_value(cloudpickle: Any) -> Iterator[None]:
         own = [module for name, module in modules if _is_own(name, module, folders)]
         try:
             for module in own:
-                cloudpickle.register_pickle_by_value(module)
+                with contextlib.suppress(ValueError):  # another thread took it out of sys.modules meanwhile
+                    cloudpickle.register_pickle_by_value(module)
             yield
         finally:
             for module in own:
@@ -111,6 +118,8 @@ def _is_own(name: str, module: ModuleType, installed: tuple[str, ...]) -> bool:
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or getattr(module, "__name__", None) != name:
         return False  # __main__ and what was typed in go by value anyway
+    if file.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
+        return False  # compiled: it has no code that could be put in
     top = name.partition(".")[0]
     return top not in _THEIRS and top not in sys.stdlib_module_names and not file.startswith(installed)
 
@@ -118,11 +127,18 @@ def _is_own(name: str, module: ModuleType, installed: tuple[str, ...]) -> bool:
 def _installed_folders() -> tuple[str, ...]:
     folders = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
     folders |= {entry for entry in sys.path if Path(entry).name in {"site-packages", "dist-packages"}}
-    return tuple(folders)
+    return tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
+
+
+def _need(module: str, extra: str) -> Any:
+    try:
+        return need(module, extra)
+    except KeyUnavailableError as error:  # it is no key that is missing here
+        raise ParameterError(str(error)) from None
 
 
 def _skops_bytes(obj: object) -> bytes:
-    skops = need("skops.io", "skops")
+    skops = _need("skops.io", "skops")
     try:
         return bytes(skops.dumps(obj))
     except Exception as error:  # noqa: BLE001 - it raises whatever the object's own methods do, maybe with its values
@@ -133,9 +149,10 @@ def _skops_bytes(obj: object) -> bytes:
 
 
 def _skops_object(stream: memoryview, types: tuple[str, ...]) -> Any:
-    skops = need("skops.io", "skops")
+    skops = _need("skops.io", "skops")
     data = bytes(stream)
     try:
+        _check_archive(data)
         found = set(skops.get_untrusted_types(data=data))
     except Exception:  # noqa: BLE001 - a hostile file may bring it to raise anything
         raise SealedFileError("what the sealed file holds cannot be read by skops.") from None
@@ -148,6 +165,16 @@ def _skops_object(stream: memoryview, types: tuple[str, ...]) -> Any:
         return skops.loads(data, trusted=sorted(found))
     except Exception as error:  # noqa: BLE001 - the same
         raise SealedFileError(f"what the sealed file holds cannot be read by skops ({type(error).__name__}).") from None
+
+
+def _check_archive(data: bytes) -> None:
+    """Refuse an archive that would unfold into more than it is: we let skops compress nothing."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("compressed")
+    if sum(member.file_size for member in members) > len(data):
+        raise ValueError("overlapping")
 
 
 class _Chunks(list[bytes]):

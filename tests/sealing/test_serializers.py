@@ -1,216 +1,392 @@
-"""How objects become bytes: with their own code only when that is asked for, and back only where it is allowed."""
+"""Serialisers: the user's own code inside a sealed file, and skops where nobody vouches for a pickle."""
 
-import importlib
 import io
+import json
+import os
+import pickle
 import subprocess
 import sys
 import threading
-from hashlib import sha256
+import zipfile
+from pathlib import Path
 
 import cloudpickle
+import joblib
 import numpy as np
 import pytest
+import skops.io
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from modelpriv import _json, sealing
-from modelpriv.errors import KeyUnavailableError, LockedError, UntrustedError
+from modelpriv._encrypted_estimator import EncryptedEstimator
+from modelpriv.errors import LockedError, ParameterError, SealedFileError, UntrustedError
 from modelpriv.keys import Identity, SigningKey
-from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import buffers, envelope, floe, layout, serializers
+from modelpriv.sealing import buffers, layout, serializers, writing
+from modelpriv.sealing.access import to_ways
 
-SOURCE = '''
-from sklearn.linear_model import Ridge
+RNG = np.random.default_rng(0)
+X = RNG.random((30, 3))
+Y = X @ [1.0, 2.0, 3.0]
 
-FACTOR = 3.0
+THEIR_MODULE = """
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
 
+SHIFT = 0.25
 
-def times(y):
-    return FACTOR * y
+def shifted(values):
+    return np.asarray(values) + SHIFT
 
+class Shifting(RegressorMixin, BaseEstimator):
+    def __init__(self, helper=shifted):
+        self.helper = helper
 
-class Tripled(Ridge):
-    """Ridge whose predictions are three times as large."""
+    def fit(self, X, y):
+        self.mean_ = float(np.mean(y))
+        return self
 
     def predict(self, X):
-        return times(super().predict(X))
-
-
-class Broken:
-    def __reduce__(self):
-        raise RuntimeError("cannot be pickled")
-'''
-X, Y = np.arange(6.0).reshape(3, 2), np.array([1.0, 2.0, 4.0])
-
-
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    """A module of the user's own, imported from a folder that nothing is installed in."""
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "users_own_module.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(tmp_path / "own")
-    yield importlib.import_module("users_own_module")
-    sys.modules.pop("users_own_module", None)
-
-
-@pytest.fixture
-def tripled(own):
-    return own.Tripled().fit(X, Y)
-
-
-ELSEWHERE = """
-import importlib.util, sys
-import numpy as np
-from modelpriv import Keyring, load
-assert importlib.util.find_spec("users_own_module") is None
-model = load(sys.argv[1], key="env:KEYS", allow_code=True)
-assert type(model).__name__ == "Tripled"
-np.save(sys.argv[2], model.predict(np.arange(6.0).reshape(3, 2)))
+        return self.helper(np.full(len(X), self.mean_))
 """
 
 
-def test_where_the_module_is_not(tripled, keyring, tmp_path):
-    """By value a model of the user's own class opens and works in a process where its module cannot be imported."""
-    sealing.dump(tripled, tmp_path / "m", key=keyring, code="by-value")
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    """A module of the user's own, which can be imported here and nowhere else."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "their_module_5c1e.py").write_text(THEIR_MODULE)
+    monkeypatch.syspath_prepend(folder)
+    import their_module_5c1e  # noqa: PLC0415 - it was just written
+
+    yield their_module_5c1e
+    del sys.modules["their_module_5c1e"]
+
+
+class Bomb:
+    """Makes a file when it is unpickled; by functions of Python's own, which no pickle brings along."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.fixture
+def bomb(tmp_path):
+    return Bomb(tmp_path / "exploded")
+
+
+@pytest.fixture(autouse=True)
+def _trust_nobody():
+    """What a test lets the process trust ends with it."""
+    yield
+    sealing.set_trusted()
+
+
+LOAD = """
+import importlib.util, sys
+import numpy as np
+from modelpriv import EncryptedEstimator, Keyring, sealing
+assert importlib.util.find_spec("their_module_5c1e") is None
+keys = Keyring.from_secret(sys.argv[2])
+try:
+    sealing.load(sys.argv[1], key=keys)
+except Exception as error:
+    print(type(error).__name__, error)
+model = sealing.load(sys.argv[1], key=keys, allow_code=True)
+print(model.predict(np.zeros((2, 3))).tolist())
+again = sealing.loads(sealing.dumps(model, key=keys, code="by-value"), key=keys, allow_code=True)
+print(again.predict(np.zeros((2, 3))).tolist())
+"""
+
+
+def elsewhere(code, *args):
+    """Run some code in another process of this Python, and give the lines that it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MODELPRIV_")}
     done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, str(tmp_path / "m"), str(tmp_path / "out.npy")],
-        env={"KEYS": keyring.export_secret(), "PATH": ""},
-        cwd=str(importlib.import_module("modelpriv").__path__[0] + "/.."),
+        [sys.executable, "-W", "error", "-c", code, *map(str, args)],
         check=False,
         capture_output=True,
         text=True,
+        env=environment,
     )
-    assert done.returncode == 0, done.stderr
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), tripled.predict(X))
+    assert not done.returncode, done.stderr
+    return done.stdout.splitlines()
 
 
-def test_by_reference_it_does_not(tripled, keyring, monkeypatch):
-    """By reference, the same model needs its module."""
-    data = sealing.dumps(tripled, key=keyring)
-    monkeypatch.delitem(sys.modules, "users_own_module")
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if not str(entry).endswith("own")])
-    with pytest.raises(ModuleNotFoundError, match="users_own_module"):
+# --- code by value ---
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_opens_where_the_module_is_not(theirs, keyring, tmp_path, wrapped):
+    """Class, function and constant of a user's module open where that cannot be imported, and can be sealed again."""
+    model = theirs.Shifting().fit(X, Y)
+    if wrapped:
+        model = EncryptedEstimator(model, key=keyring, code="by-value")
+        sealing.dump(model, tmp_path / "model.mpriv")
+    else:
+        sealing.dump(model, tmp_path / "model.mpriv", key=keyring, code="by-value")
+    refused, opened, again = elsewhere(LOAD, tmp_path / "model.mpriv", keyring.export_secret())
+    assert refused.startswith("UntrustedError")
+    assert "allow_code=True" in refused
+    assert opened == again == str(model.predict(np.zeros((2, 3))).tolist())
+
+
+def test_by_reference_the_module_is_needed(theirs, keyring, monkeypatch):
+    """Without it only the module's name is in the file, and the file does not open where that is not."""
+    data = sealing.dumps(theirs.Shifting(), key=keyring)
+    monkeypatch.setitem(sys.modules, "their_module_5c1e", None)
+    with pytest.raises(ModuleNotFoundError, match="their_module_5c1e"):
         sealing.loads(data, key=keyring)
 
 
-def test_code_must_be_allowed(tripled, keyring):
-    """Code is not run unless the loader says so, by argument or for the process."""
-    data = sealing.dumps(tripled, key=keyring, code="by-value")
+def test_code_is_only_run_if_it_may(bomb, keyring):
+    """A file with code is refused unless the caller or the process allows it, and before any of it is unpickled."""
+    data = sealing.dumps(bomb, key=keyring, code="by-value")
     with pytest.raises(UntrustedError, match="allow_code=True"):
         sealing.loads(data, key=keyring)
-    assert sealing.loads(data, key=keyring, allow_code=True).alpha == 1.0
+    assert not bomb.path.exists()
+    sealing.loads(data, key=keyring, allow_code=True)
+    assert bomb.path.exists()
+    bomb.path.unlink()
     sealing.set_trusted(allow_code=True)
+    sealing.loads(data, key=keyring)
+    assert bomb.path.exists()
+
+
+def test_a_wrapper_with_code_waits(theirs, keyring):
+    """A wrapper with code is locked after a bare load, says what it wants, and opens by unlock or for the process."""
+    model = EncryptedEstimator(theirs.Shifting(), key=keyring, code="by-value").fit(X, Y)
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    locked = joblib.load(io.BytesIO(file.getvalue()))
+    with pytest.raises(LockedError, match=r"allow_code=True"):
+        locked.predict(X)
+    assert not hasattr(locked, "mean_")
+    np.testing.assert_array_equal(locked.unlock(allow_code=True).predict(X), model.predict(X))
+    assert locked.code == "by-value"
+    sealing.set_trusted(allow_code=True)
+    np.testing.assert_array_equal(joblib.load(io.BytesIO(file.getvalue())).predict(X), model.predict(X))
+
+
+def rewritten(data, keyring, obj, **changes):
+    """What an insider makes of a file who has its key: the same fields but for some, around another object."""
+    size = layout.PRELUDE + layout.Prelude.read(data, len(data)).manifest
+    fields = layout.read_manifest(data[layout.PRELUDE : size]) | changes
+    pieces = buffers.lay_out(*serializers.take_apart(obj, fields["serializer"]))
+    file = io.BytesIO()
+    write = writing.prepare(_json.dump(fields), sum(map(len, pieces)), to_ways(keyring, None), sign_with=None)
+    write(pieces, file.write)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("python", ["3.10", "2.7", "3.99", "unknown"])
+def test_code_of_another_python(bomb, keyring, python):
+    """Code that another minor version wrote is refused before anything is unpickled; other pickles are not."""
+    versions = {"python": python, "scikit-learn": "1.0", "numpy": "1.0"}
+    data = sealing.dumps(1, key=keyring, code="by-value")
+    altered = rewritten(data, keyring, bomb, versions=versions)
+    with pytest.raises(LockedError, match=f"Python {python}"):
+        sealing.loads(altered, key=keyring, allow_code=True)
+    assert not bomb.path.exists()
+    plain = rewritten(sealing.dumps(1, key=keyring), keyring, bomb, versions=versions)
+    sealing.loads(plain, key=keyring)
+    assert bomb.path.exists()
+
+
+class Unwilling:
+    """Cannot be pickled."""
+
+    def __reduce__(self):
+        raise RuntimeError("no")
+
+
+def test_the_registry_is_as_before(theirs, keyring):
+    """What cloudpickle puts into pickles is as before in the end, when pickling fails too, and what the user chose."""
+    other = type(sys)("other_module_5c1e")
+    other.__file__ = "/nowhere/other_module_5c1e.py"
+    sys.modules[other.__name__] = other
+    cloudpickle.register_pickle_by_value(other)
     try:
-        assert sealing.loads(data, key=keyring).alpha == 1.0
+        before = cloudpickle.list_registry_pickle_by_value()
+        sealing.dumps(theirs.Shifting(), key=keyring, code="by-value")
+        assert cloudpickle.list_registry_pickle_by_value() == before
+        with pytest.raises(RuntimeError):
+            sealing.dumps(Unwilling(), key=keyring, code="by-value")
+        assert cloudpickle.list_registry_pickle_by_value() == before == {other.__name__}
     finally:
-        sealing.set_trusted()
+        cloudpickle.unregister_pickle_by_value(other)
+        del sys.modules[other.__name__]
 
 
-def test_code_and_signature_are_two_questions(tripled):
-    """A trusted signer's code is not run without allow_code, nor a stranger's with it."""
-    ada, author = Identity.generate("x25519"), SigningKey.generate()
-    data = sealing.dumps(tripled, recipients=[ada.recipient], sign_with=author, code="by-value")
-    for trusting in ({"allow_code": True}, {"trusted_signers": [author.signer]}):
-        with pytest.raises(UntrustedError):
-            sealing.loads(data, identity=ada, **trusting)
-    assert sealing.loads(data, identity=ada, trusted_signers=[author.signer], allow_code=True).alpha == 1.0
+def test_threads_take_turns(theirs, keyring):
+    """Threads that write code at the same time all get it whole, and leave the registry empty."""
+    made, barrier = [], threading.Barrier(4)
 
+    def write():
+        barrier.wait()
+        made.extend(sealing.dumps(theirs.Shifting(), key=keyring, code="by-value") for _ in range(5))
 
-def test_another_python(bomb, keyring):
-    """Code of another minor version is refused, by name, before anything is unpickled."""
-    manifest = _json.load(layout.new_manifest(None, serializer=serializers.BY_VALUE))
-    manifest["versions"]["python"] = "3.10"
-    pieces = buffers.lay_out(*serializers.take_apart(bomb(), serializers.BY_REFERENCE))
-    data = forge(_json.dump(manifest), pieces, keyring)
-    with pytest.raises(LockedError, match=r"3\.10.*here is 3\."):
-        sealing.loads(data, key=keyring, allow_code=True)
-    assert not bomb.exploded
-
-
-def forge(manifest, pieces, keyring):
-    length = sum(map(len, pieces))
-    file_key = bytes(32)
-    prelude = layout.Prelude(len(manifest), floe.encrypted_length(length))
-    ways = stanzas.wrap(file_key, context=envelope.wrap_context(manifest), keyring=keyring)
-    out = io.BytesIO()
-    out.write(bytes(prelude) + manifest + 2 * envelope.write(file_key, ways, prelude=prelude, manifest=manifest))
-    message = floe.Message(envelope.derive(file_key, "body"), sha256(manifest).digest())
-    with floe.Writer(message, length, out.write) as writer:
-        for piece in pieces:
-            writer.write(piece)
-    return out.getvalue()
-
-
-def test_the_registry_of_cloudpickle_is_as_it_was(own, tripled, keyring):
-    """Cloudpickle's list of modules, which is one for the process, is restored, after a failure too."""
-    cloudpickle.register_pickle_by_value(own)
-    try:
-        for before in ({"users_own_module"}, set()):
-            sealing.dumps(tripled, key=keyring, code="by-value")
-            with pytest.raises(RuntimeError, match="cannot be pickled"):
-                sealing.dumps(own.Broken(), key=keyring, code="by-value")
-            assert cloudpickle.list_registry_pickle_by_value() == before
-            if before:
-                cloudpickle.unregister_pickle_by_value(own)
-    finally:
-        assert not cloudpickle.list_registry_pickle_by_value()
-
-
-def test_several_threads(tripled, keyring):
-    """Threads that seal by value at once do not take each other's modules away."""
-    errors = []
-
-    def seal():
-        try:
-            for _ in range(10):
-                data = sealing.dumps(tripled, key=keyring, code="by-value")
-                assert b"users_own_module" not in data
-        except BaseException as error:  # noqa: BLE001 - told by the thread that waits
-            errors.append(error)
-
-    threads = [threading.Thread(target=seal) for _ in range(4)]
+    threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not errors
+    assert len(made) == 20
     assert not cloudpickle.list_registry_pickle_by_value()
+    del sys.modules["their_module_5c1e"]
+    try:
+        for data in made:
+            assert type(sealing.loads(data, key=keyring, allow_code=True)).__name__ == "Shifting"
+    finally:
+        sys.modules["their_module_5c1e"] = theirs
 
 
-def test_only_ones_own_code_is_put_in(tripled, keyring):
-    """Installed packages are named, and not put into the file: it stays small, and runs the reader's own of them."""
-    stream, _ = serializers.take_apart(tripled, serializers.BY_VALUE)
-    written = b"".join(map(bytes, stream))
-    assert b"times" in written
-    assert b"sklearn.linear_model._ridge" in written
-    assert b"ravel" not in written
-    assert len(written) < 20_000
+def stream_of(obj):
+    """Everything that the pickle by value holds."""
+    return b"".join(bytes(piece) for pieces in serializers.take_apart(obj, serializers.BY_VALUE) for piece in pieces)
 
 
-def test_arrays_are_not_copied(own):
-    """By value too, arrays stay where they lie."""
-    model = own.Tripled()
-    model.large_ = np.arange(1000.0)
-    _, outside = serializers.take_apart(model, serializers.BY_VALUE)
-    assert any(np.shares_memory(np.frombuffer(buffer, np.uint8), model.large_) for buffer in outside)
+def test_installed_packages_stay_outside(theirs):
+    """The code of installed packages, of Python and of this library is named, and the user's own stands there."""
+    model = make_pipeline(
+        FunctionTransformer(theirs.shifted), StandardScaler(), EncryptedEstimator(Ridge(), key="env:X")
+    )
+    with serializers._own_modules_by_value(cloudpickle):
+        own = cloudpickle.list_registry_pickle_by_value()
+    assert "their_module_5c1e" in own
+    tops = {name.partition(".")[0] for name in own}
+    assert not tops & {"sklearn", "numpy", "scipy", "pandas", "joblib", "cloudpickle", "modelpriv", "json", "pytest"}
+    assert b"co_code" not in stream_of(make_pipeline(FunctionTransformer(np.log1p), StandardScaler()))
+    assert b"SHIFT" in stream_of(model)
 
 
-@pytest.mark.parametrize(
-    ("module", "ways"),
-    [
-        ("cloudpickle", {"passphrase": "an example", "code": "by-value"}),
-        ("skops.io", {"recipients": [Identity.generate("x25519").recipient]}),
-    ],
-    ids=["cloudpickle", "skops"],
-)
-def test_what_is_not_installed_is_named(module, ways, monkeypatch):
-    """Without the package that is needed, the error says what to install."""
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(KeyUnavailableError, match=r"pip install 'modelpriv\[(cloudpickle|skops)\]'"):
-        sealing.dumps(Ridge(), **ways)
+@pytest.mark.parametrize("name", ["cloudpickle", "skops.io"])
+def test_what_is_not_installed(keyring, monkeypatch, name):
+    """Where cloudpickle or skops is missing, writing and reading say what to install."""
+    author, reader = SigningKey.generate(), Identity.generate()
+    if name == "cloudpickle":
+        data = sealing.dumps(Ridge(), key=keyring, code="by-value")
+        monkeypatch.setitem(sys.modules, name, None)
+        uses = [
+            lambda: sealing.dumps(Ridge(), key=keyring, code="by-value"),
+            lambda: sealing.loads(data, key=keyring, allow_code=True),
+        ]
+    else:
+        data = sealing.dumps(Ridge(), recipients=[reader.recipient])
+        monkeypatch.setitem(sys.modules, name, None)
+        uses = [
+            lambda: sealing.dumps(Ridge(), recipients=[reader.recipient]),
+            lambda: sealing.loads(data, identity=reader, trusted_types=["a.B"]),
+        ]
+    for use in uses:
+        with pytest.raises(ParameterError, match=rf"{name.partition('.')[0]} is not installed: pip install"):
+            use()
+    sealing.dumps(Ridge(), recipients=[reader.recipient], sign_with=author)
 
 
-def test_nothing_of_the_code_in_clear(tripled, keyring):
-    """Names and constants of the user's code are ciphertext like everything else."""
-    data = sealing.dumps(tripled, key=keyring, code="by-value")
-    for word in (b"Tripled", b"times", b"FACTOR", b"users_own_module", b"cloudpickle.cloudpickle"):
-        assert word not in data
+# --- skops ---
+
+
+@pytest.fixture
+def reader():
+    return Identity.generate()
+
+
+def unsigned(content, reader, monkeypatch):
+    """A file for a recipient that nobody signed, which holds some bytes in place of what skops would write."""
+    with monkeypatch.context() as patch:
+        patch.setattr(serializers, "_skops_bytes", lambda _: content)
+        return sealing.dumps(Ridge(), recipients=[reader.recipient])
+
+
+def test_types_that_are_named(theirs, reader):
+    """An unsigned file opens with the types that are named, and others are refused by their names."""
+    data = sealing.dumps(theirs.Shifting().fit(X, Y), recipients=[reader.recipient])
+    with pytest.raises(UntrustedError, match="trusted_types"):
+        sealing.loads(data, identity=reader)
+    with pytest.raises(UntrustedError, match=r"'their_module_5c1e\.Shifting', 'their_module_5c1e\.shifted'"):
+        sealing.loads(data, identity=reader, trusted_types=["their_module_5c1e.Other"])
+    types = ["their_module_5c1e.Shifting", "their_module_5c1e.shifted"]
+    back = sealing.loads(data, identity=reader, trusted_types=types)
+    np.testing.assert_array_equal(back.predict(X), theirs.Shifting().fit(X, Y).predict(X))
+    sealing.set_trusted(types=types)
+    assert type(sealing.loads(data, identity=reader)).__name__ == "Shifting"
+
+
+def node(module, name, loader, content, **more):
+    """A node of a skops file."""
+    return {"__module__": module, "__class__": name, "__loader__": loader, "content": content, "__id__": 1, **more}
+
+
+def skops_file(schema, **members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", members.pop("compression", zipfile.ZIP_STORED)) as archive:
+        archive.writestr("schema.json", schema if isinstance(schema, bytes) else json.dumps(schema))
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def head(**found):
+    return {"protocol": 2, "_skops_version": skops.__version__, **found}
+
+
+def pickled_array(obj):
+    """An .npy file that holds a pickle."""
+    file = io.BytesIO()
+    np.save(file, np.array([obj], dtype=object), allow_pickle=True)
+    return file.getvalue()
+
+
+def test_a_hostile_skops_file(bomb, reader, monkeypatch):
+    """A function that would run is refused by its name; no pickle within is unpickled, and rubbish is refused."""
+    call = head(**node("os", "system", "FunctionNode", {"module_path": "os", "function": "system"}))
+    with pytest.raises((UntrustedError, SealedFileError), match=r"os\.system|posix\.system|skops"):
+        sealing.loads(unsigned(skops_file(call), reader, monkeypatch), identity=reader, trusted_types=["a.B"])
+    array = head(**node("numpy", "ndarray", "NdArrayNode", None, type="numpy", file="a.npy"))
+    hidden = skops_file(array, **{"a.npy": pickled_array(bomb)})
+    rubbish = [
+        pickle.dumps(bomb),
+        b"",
+        b"PK",
+        skops_file(b"{"),
+        skops_file(b"[" * 100_000),
+        skops_file([]),
+        skops_file({}),
+    ]
+    for content in (hidden, *rubbish):
+        with pytest.raises(SealedFileError, match="skops"):
+            sealing.loads(unsigned(content, reader, monkeypatch), identity=reader, trusted_types=["a.B"])
+    assert not bomb.path.exists()
+
+
+def test_a_skops_file_that_unfolds(reader, monkeypatch, traced_peak):
+    """A small file that would unfold into much memory is refused before it does."""
+    big = b'{"x": "' + bytes(100 * 2**20).replace(b"\0", b"a") + b'"}'
+    data = unsigned(skops_file(big, compression=zipfile.ZIP_DEFLATED), reader, monkeypatch)
+    del big
+
+    def load():
+        with pytest.raises(SealedFileError, match="skops"):
+            sealing.loads(data, identity=reader, trusted_types=["a.B"])
+
+    load()
+    assert traced_peak(load) < 16 * 2**20
+
+
+def test_what_skops_cannot_write(reader):
+    """What skops cannot write is refused without a word of what it holds, and the way out is named."""
+
+    class Local(Ridge):
+        def __getstate__(self):
+            raise ValueError("secret 4711")
+
+    with pytest.raises(ParameterError, match="sign_with") as refusal:
+        sealing.dumps(Local(), recipients=[reader.recipient])
+    assert "4711" not in str(refusal.value)
+    assert refusal.value.__suppress_context__
