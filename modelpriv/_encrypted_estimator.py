@@ -188,20 +188,21 @@ class EncryptedEstimator(DelegatingEstimator):
         SealedFileError
             The ciphertext is damaged or was altered.
         """
+        if self._sealed is not None:
+            trust = {"trusted_signers": trusted_signers, "trusted_types": trusted_types, "allow_code": allow_code}
+            # Of a copy, because another thread may open this very object meanwhile.
+            self.__dict__ = copy.copy(self)._opened(key, identity, trust)  # noqa: SLF001 - its own
+        return self
+
+    def _opened(self, key: Any, identity: Identity | None, trust: dict[str, Any]) -> dict[str, Any]:
+        """Give the state that this object has when it is open."""
         if self._sealed is None:
-            return self
+            return self.__dict__
         if key is None and identity is None:
             key, identity = self.key, self._live_identity()
             if identity is not None and not _resolves(key):
                 key = None
-        content = sealing.loads(
-            self._sealed,
-            key=key,
-            identity=identity,
-            trusted_signers=trusted_signers,
-            trusted_types=trusted_types,
-            allow_code=allow_code,
-        )
+        content = sealing.loads(self._sealed, key=key, identity=identity, **trust)
         if isinstance(content, EncryptedEstimator):
             state = content.__dict__
         elif self._claimed("serializer") == SKOPS and hasattr(content, "fit"):  # it cannot write a wrapper
@@ -212,8 +213,7 @@ class EncryptedEstimator(DelegatingEstimator):
             for name in ("estimator_", "_read"):
                 state.pop(name, None)
             state["estimator"] = clone(state["estimator"])
-        self.__dict__ = state
-        return self
+        return state
 
     def _live_identity(self) -> Identity | None:
         """Give a living identity of one of the recipients, if any can be what opens this."""
@@ -273,8 +273,7 @@ class EncryptedEstimator(DelegatingEstimator):
             self.unlock()
         except (KeyUnavailableError, ParameterError) as error:
             raise LockedError(
-                f"this {type(self).__name__} is locked: call unlock(key=...) with the keyring that holds "
-                f"{self._wanted()}, or unlock(identity=...). ({error})"
+                f"this {type(self).__name__} is locked: call unlock(...) with {self._wanted()}. ({error})"
             ) from None
         except UntrustedError as error:
             raise LockedError(
@@ -294,7 +293,10 @@ class EncryptedEstimator(DelegatingEstimator):
 
     def _wanted(self) -> str:
         key = self.__dict__.get("key")
-        return f"key id {key.primary}" if isinstance(key, KeyReference) else "its key"
+        ways = [f"key id {key.primary}"] if isinstance(key, KeyReference) else []
+        ids = [stanza["recipient"] for stanza in self._claimed("stanzas") or () if "recipient" in stanza]
+        ways += [f"the identity of recipient {recipient}" for recipient in ids]
+        return " or ".join(ways) or "its key"
 
     def _shown_locked(self) -> str:
         claimed = self._claims()

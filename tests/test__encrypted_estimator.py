@@ -40,8 +40,16 @@ from sklearn.utils import estimator_html_repr
 
 from modelpriv import sealing
 from modelpriv._encrypted_estimator import EncryptedEstimator
-from modelpriv.errors import KeyUnavailableError, LockedError, ParameterError, SealedFileError
-from modelpriv.keys import KeyReference, Keyring
+from modelpriv.errors import (
+    KeyUnavailableError,
+    LockedError,
+    ModelprivError,
+    ParameterError,
+    ParameterTypeError,
+    SealedFileError,
+    UntrustedError,
+)
+from modelpriv.keys import Identity, KeyReference, Keyring, SigningKey
 
 RNG = np.random.default_rng(0)
 X = RNG.random((60, 4))
@@ -850,3 +858,141 @@ def test_what_a_pickle_shows(model):
         "key",
         "cloned",
     }
+
+
+def test_two_threads_unlock_at_once(model, monkeypatch):
+    """A thread that opens a model which another one just opened finds it open, and a clone stays one."""
+    data, real = pickle.dumps(model), sealing.loads
+    for read, expected in ((pickle.loads(data), True), (clone(pickle.loads(data)), False)):
+        other = copy.copy(read).unlock()
+
+        def meanwhile(*args, read=read, other=other, **kwargs):
+            read.__dict__ = vars(other).copy()
+            return real(*args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(sealing, "loads", meanwhile)
+            read.unlock()
+        assert hasattr(read, "coef_") is expected
+
+
+# --- recipients and signatures: what only others open, and what waits until its signer is trusted ---
+
+
+@pytest.fixture
+def reader():
+    return Identity.generate()
+
+
+@pytest.fixture
+def author():
+    return SigningKey.generate()
+
+
+@pytest.fixture(params=["write-only", "write-only, signed", "key, signed", "key and recipients, signed"])
+def vouched(request, keyring, reader, author):
+    """A wrapper in each state in which not its key alone decides who reads it."""
+    params = {"key": keyring} if "key" in request.param else {}
+    params |= {"recipients": [reader.recipient]} if request.param != "key, signed" else {}
+    params |= {"sign_with": author} if "signed" in request.param else {}
+    return EncryptedEstimator(LogisticRegression(C=0.7310585786300049), **params).fit(X, Y)
+
+
+@pytest.fixture(autouse=True)
+def _trust_nobody():
+    """What a test lets the process trust ends with it."""
+    yield
+    sealing.set_trusted()
+
+
+TYPES = ["sklearn.linear_model._logistic.LogisticRegression"]
+
+
+def test_nothing_in_clear_for_recipients(vouched, serialiser):
+    """For recipients, and signed, the bytes hold no more under any serialiser than for a key."""
+    dumps, _, unpack = serialiser
+    said = unpack(dumps(vouched))
+    assert not [needle for needle in needles(vouched.estimator_) if needle in said]
+
+
+def test_opens_by_who_reads_it(vouched, serialiser, reader, author):
+    """It is locked after a bare load, says what it waits for, and passes through locked; then its reader opens it."""
+    dumps, loads, _ = serialiser
+    back = loads(dumps(loads(dumps(vouched))))
+    signed = vouched.sign_with is not None
+    with pytest.raises(LockedError, match=f"set_trusted.*{'trusted_signers' if signed else 'trusted_types'}"):
+        back.predict(X)
+    assert not hasattr(back, "coef_")
+    assert "locked" in repr(back)
+    back.unlock(**{"trusted_signers": [author.signer]} if signed else {"trusted_types": TYPES})
+    np.testing.assert_array_equal(back.predict(X), vouched.predict(X))
+    assert not isinstance(back.sign_with, SigningKey)
+
+
+def test_opens_for_a_process_that_trusts(vouched, serialiser, reader, author):
+    """Once the process trusts the signer, or names the types, a bare load opens at its first use."""
+    dumps, loads, _ = serialiser
+    sealing.set_trusted(signers=[author.signer], types=TYPES)
+    np.testing.assert_array_equal(loads(dumps(vouched)).predict(X), vouched.predict(X))
+
+
+def test_a_stranger_does_not_open_it(vouched, author):
+    """A stranger's trust opens nothing, and an identity that it was not sealed to does not either."""
+    with pytest.raises(UntrustedError):
+        pickle.loads(pickle.dumps(vouched)).unlock(trusted_signers=[SigningKey.generate().signer])
+    with pytest.raises(ModelprivError):
+        pickle.loads(pickle.dumps(vouched)).unlock(identity=Identity.generate(), trusted_signers=[author.signer])
+
+
+def test_write_only(author):
+    """Where no identity is alive, what was written is locked and names the recipient, while its writer goes on."""
+    reader = Identity.generate()
+    model = EncryptedEstimator(Ridge(), recipients=[str(reader.recipient)], sign_with=author).fit(X, Y)
+    data, recipient, secret = pickle.dumps(model), reader.recipient.id, reader.export_secret()
+    del reader
+    gc.collect()
+    locked = pickle.loads(data)
+    sealing.set_trusted(signers=[author.signer])
+    with pytest.raises(LockedError, match=f"identity of recipient {recipient}"):
+        locked.predict(X)
+    assert recipient in repr(locked)
+    assert pickle.dumps(model.fit(X, Y)) != data
+    identity = Identity.from_secret(secret)
+    np.testing.assert_array_equal(locked.predict(X), model.predict(X))
+    assert identity.recipient.id == recipient
+
+
+def test_in_memory_nobody_needs_to_vouch(vouched):
+    """Copies, clones, hashes and workers need no reader: they are this process."""
+    for made in (copy.copy(vouched), copy.deepcopy(vouched), clone(vouched).fit(X, Y)):
+        np.testing.assert_array_equal(made.predict(X), vouched.predict(X))
+        assert made.sign_with is vouched.sign_with
+    assert joblib.hash(vouched) == joblib.hash(copy.copy(vouched))
+    assert joblib.hash(clone(vouched)) == joblib.hash(clone(vouched)) != joblib.hash(vouched)
+    results = cross_validate(clone(vouched), X, Y, cv=2, n_jobs=2, return_estimator=True)
+    for estimator in results["estimator"]:
+        assert estimator.predict(X).shape == (60,)
+        pickle.dumps(estimator)
+
+
+def test_a_cache_of_what_others_read(vouched, author, tmp_path):
+    """A pipeline's cache is ciphertext, and hits where the process trusts its own signer, or names the types."""
+    step = clone(vouched).set_params(estimator=StandardScaler())
+    types = ["sklearn.preprocessing._data.StandardScaler"]
+    first = Pipeline([("step", step), ("model", Ridge())], memory=str(tmp_path)).fit(X, Y).predict(X)
+    assert not [path for path in tmp_path.rglob("*.pkl") if b"StandardScaler" in path.read_bytes()]
+    again = Pipeline([("step", step), ("model", Ridge())], memory=str(tmp_path)).fit(X, Y)
+    with pytest.raises(LockedError, match="set_trusted"):
+        again.predict(X)
+    sealing.set_trusted(signers=[author.signer], types=types)
+    np.testing.assert_array_equal(again.predict(X), first)
+
+
+def test_what_was_read_cannot_be_signed_again(keyring, author):
+    """What was read has the signer's public key, so writing it asks for the private one, or for none."""
+    sealing.set_trusted(signers=[author.signer])
+    read = pickle.loads(pickle.dumps(EncryptedEstimator(Ridge(), key=keyring, sign_with=author).fit(X, Y)))
+    assert read.sign_with == author.signer
+    with pytest.raises(ParameterTypeError, match="sign_with"):
+        pickle.dumps(read)
+    pickle.dumps(read.set_params(sign_with=None))
