@@ -1,6 +1,9 @@
 """Delegation: in memory the wrapper is the estimator inside of it, to the checks of scikit-learn too."""
 
+import copy
 import inspect
+import pickle
+import subprocess
 import sys
 import types
 from unittest import SkipTest
@@ -376,3 +379,73 @@ def test_mlflow_does_not_log_what_is_inside(monkeypatch):
     monkeypatch.setattr(Ridge, "fit", lambda self, X, y=None: log.append("fitted") or self)
     wrap(Ridge()).fit(X, Y)
     assert log == ["off", "fitted", "on"]
+
+
+MLFLOW = """
+import os, pathlib, sys, warnings
+warnings.filterwarnings("ignore")
+os.chdir(sys.argv[1])
+os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+import mlflow, numpy as np
+from sklearn.linear_model import LogisticRegression
+from modelpriv import EncryptedEstimator, Keyring
+mlflow.set_tracking_uri(pathlib.Path("runs").absolute().as_uri())
+mlflow.sklearn.autolog(log_models=False, silent=True)
+keys = Keyring.generate()
+X = np.random.default_rng(0).random((40, 3))
+y = (X[:, 0] > 0.5).astype(int)
+for name, model in (
+    ("wrapped", EncryptedEstimator(LogisticRegression(C=0.7310585786300049), key=keys)),
+    ("bare", LogisticRegression(C=0.7310585786300049)),
+):
+    with mlflow.start_run():
+        model.fit(X, y).predict(X)
+        model.score(X, y)
+    files = [path for path in pathlib.Path("runs").rglob("*") if path.is_file()]
+    said = b"".join(bytes(path) + path.read_bytes() for path in files)
+    print(name, [needle in said for needle in (b"LogisticRegression", b"0.7310585786300049", b"max_iter")])
+"""
+
+
+def test_the_real_mlflow_does_not_log_what_is_inside(tmp_path):
+    """MLflow's autologging writes down nothing of a wrapped estimator, and class and parameters of a bare one."""
+    pytest.importorskip("mlflow", reason="mlflow-skinny is not installed")
+    done = subprocess.run([sys.executable, "-c", MLFLOW, tmp_path], check=False, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["wrapped [False, False, False]", "bare [True, True, True]"], done.stderr
+
+
+# --- boosters of other packages ---
+
+
+@pytest.fixture(params=["xgboost.XGBClassifier", "lightgbm.LGBMClassifier"])
+def booster(request):
+    """A classifier of another package, whose model is a C++ object's."""
+    module, name = request.param.split(".")
+    params = {"n_estimators": 5, "random_state": 0, "n_jobs": 1}
+    params |= {"min_child_samples": 2, "verbose": -1} if module == "lightgbm" else {}
+    return getattr(pytest.importorskip(module), name)(**params)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_boosters(booster):
+    """XGBoost and LightGBM give in the wrapper, across a pickle and from workers, what they give bare."""
+    weight = np.arange(1.0, 61.0)
+    bare = clone(booster).fit(X, Y, sample_weight=weight)
+    wrapped = wrap(booster).fit(X, Y, sample_weight=weight)
+    assert get_tags(wrapped) == get_tags(booster)
+    for model in (wrapped, pickle.loads(pickle.dumps(wrapped)), copy.deepcopy(wrapped)):
+        np.testing.assert_array_equal(model.predict_proba(X), bare.predict_proba(X))
+        np.testing.assert_array_equal(model.feature_importances_, bare.feature_importances_)
+    assert type(booster).__name__.encode() not in pickle.dumps(wrapped)
+    assert not {name for name in (b"booster", b"objective", b"n_estimators") if name in pickle.dumps(wrapped)}
+    grid = GridSearchCV(wrap(booster), {"estimator__n_estimators": [2, 5]}, cv=2, n_jobs=2).fit(X, Y)
+    alone = GridSearchCV(booster, {"n_estimators": [2, 5]}, cv=2).fit(X, Y)
+    np.testing.assert_array_equal(grid.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_checks_that_boosters_pass(booster):
+    """Every check of scikit-learn that a booster passes itself, its wrapper passes."""
+    bare, wrapped = checks_of(booster), checks_of(wrap(booster))
+    failed = {name for name, check in wrapped.items() if not passes(check, wrap(booster))}
+    assert {name for name in failed if name not in bare or passes(bare[name], booster)} == set()
