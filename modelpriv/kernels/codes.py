@@ -12,7 +12,7 @@ from modelpriv.kernels.flags import Flags, spread
 from modelpriv.kernels.graphemes import LOWER, Bytes
 from modelpriv.kernels.mask import Rule, Shown
 
-__all__ = ["begins_like", "code"]
+__all__ = ["begins_like", "code", "is_between"]
 
 
 def code(
@@ -114,6 +114,14 @@ def begins_like(block: Block, layout: bytes, allowed: Flags, valid: Flags | None
             stretches[kind, length] = stretch
         found = found & stretches[kind, length][place : place + size]
     return found.take(block.starts, mode="clip")
+
+
+def is_between(tens: Bytes, ones: Bytes, first: int, last: int) -> Flags:
+    """Return which numbers of two ASCII digits lie between two; what is smaller than the first wraps around."""
+    number = tens * np.uint8(10) + ones
+    number -= np.uint8((11 * ord("0") + first) % 256)
+    flags: Flags = number <= np.uint8(last - first)
+    return flags
 
 
 def _is_kind(kinds: Bytes, kind: str) -> Flags:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelpriv.kernels.codes import begins_like, code
+from modelpriv.kernels.codes import begins_like, code, is_between
 from modelpriv.kernels.graphemes import HAN, LETTER, NUMBER, PUNCTUATION, SPACE, TAIL
+from modelpriv.kernels.ip import ip
 from modelpriv.kernels.mask import Rule, Shown
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _cn_name(block: Block) -> Shown:
     return Shown(block.cover((block.starts[fits], second[fits])))
 
 
-# --- dates and IP addresses -------------------------------------------------------------------------------------------
+# --- dates ------------------------------------------------------------------------------------------------------------
 
 
 def _date(block: Block) -> Shown:
@@ -91,7 +92,7 @@ def _iso_date(block: Block) -> tuple[Flags, Flags]:
     size = max(len(block.data) - 9, 0)
     year, month, month_ones, day, day_ones = (block.kinds[place : place + size] for place in (0, 5, 6, 8, 9))
     valid = year - np.uint8(ord("1")) < np.uint8(2)
-    valid &= _is_between(month, month_ones, 1, 12) & _is_between(day, day_ones, 1, 31)
+    valid &= is_between(month, month_ones, 1, 12) & is_between(day, day_ones, 1, 31)
     fits = (block.stops - block.starts == 10) & begins_like(block, _ISO_DATE, block.digits, valid)
     return block.without(block.kinds == ord("-"), ~fits) | block.ends(4, 0, fits), fits
 
@@ -118,68 +119,6 @@ def _other_date(block: Block) -> Flags:
     kept = mark | block.among(" :+")
     fits &= ~block.has(~(block.digits | blank | kept | block.among("Z")))
     return block.without(kept, ~fits) | block.cover((year[fits], year[fits] + 4))
-
-
-def _ip(block: Block) -> Shown:
-    """Let the first half of an IPv4 address and the first two groups of an IPv6 address stay; no rest has a length."""
-    flags = np.zeros(len(block.data), np.bool_)
-    fits = np.zeros(len(block), np.bool_)
-    for mark, find in ((".", _ip_v4), (":", _ip_v6)):
-        marks = block.kinds == ord(mark)
-        if marks.any():
-            found, fitting = find(block, marks)
-            flags |= found
-            fits |= fitting
-    return Shown(flags, joined=fits)
-
-
-def _ip_v4(block: Block, dot: Flags) -> tuple[Flags, Flags]:
-    """Find four numbers of up to 255 with dots between them."""
-    digit = block.digits
-    _, third, fourth = _continued(block, digit, 3)
-    hundreds, tens, ones = block.kinds[:-2], block.kinds[1:-1], block.kinds[2:]
-    stray = ~(digit | dot) | fourth | (dot & block.begins)
-    stray[1:] |= dot[1:] & dot[:-1]
-    stray[2:] |= third[2:] & (hundreds >= ord("2")) & ~((hundreds == ord("2")) & _is_between(tens, ones, 0, 55))
-    dots = block.choose(dot)
-    fits = (dots.count == 3) & ~block.has(stray) & (block.at(block.stops - 1) != ord("."))
-    second_dot, third_dot = dots.nth(1)[fits] + 1, dots.nth(2)[fits]
-    return block.cover((block.starts[fits], second_dot), (third_dot, third_dot + 1)), fits
-
-
-def _ip_v6(block: Block, colon: Flags) -> tuple[Flags, Flags]:
-    """Find eight groups of up to 4 hexadecimal digits, or fewer and one double colon, with a group at the start."""
-    digit = block.digits | block.between("a", "f", fold=True)
-    (pair,) = _continued(block, colon, 1)
-    *_, fifth = _continued(block, digit, 4)
-    colons, pairs = block.choose(colon), block.choose(pair)
-    final = block.stops - 1
-    closing = pair.take(final, mode="clip")
-    fits = ((pairs.count == 0) & (colons.count == 7)) | ((pairs.count == 1) & (colons.count <= 7 + closing))
-    fits &= (block.at(block.starts) != ord(":")) & (closing | (block.at(final) != ord(":")))
-    fits &= ~block.has(~(digit | colon) | fifth)
-    first, second = colons.nth(0)[fits] + 1, colons.nth(1)[fits] + 1
-    return block.cover((block.starts[fits], np.where(second == first + 1, first, second))), fits
-
-
-def _continued(block: Block, flags: Flags, times: int) -> list[Flags]:
-    """Return which flagged bytes come right behind one, two ... other flagged bytes of their cell."""
-    again = flags & ~block.begins
-    again[1:] &= flags[:-1]
-    found = [again]
-    for _ in range(1, times):
-        more = again.copy()
-        more[1:] &= found[-1][:-1]
-        found.append(more)
-    return found
-
-
-def _is_between(tens: Bytes, ones: Bytes, first: int, last: int) -> Flags:
-    """Return which numbers of two ASCII digits lie between two; what is smaller than the first wraps around."""
-    number = tens * np.uint8(10) + ones
-    number -= np.uint8((11 * ord("0") + first) % 256)
-    flags: Flags = number <= np.uint8(last - first)
-    return flags
 
 
 def _number(block: Block, stops: Offsets, widths: Offsets) -> Bytes:
@@ -234,7 +173,7 @@ FORMATS: Mapping[str, Rule] = MappingProxyType(
         "iban": code(15, 34, first=2, last=4, letters=True, begins="aa99"),
         "ssn": code(9, 9, last=4),
         "name": _name,
-        "ip": _ip,
+        "ip": ip,
         "date": _date,
         "postcode": code(5, 10, first=3, letters=True),
         "cn_phone": code(11, 11, first=3, last=4, begins="1"),

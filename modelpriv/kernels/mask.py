@@ -35,12 +35,12 @@ class Shown:
     ----------
     flags : ndarray of bool, shape (n_bytes,)
         Which bytes stay; all or none of a character.
-    joined : ndarray of bool, shape (n_cells,), optional
-        In which cells masked characters in a row are written as one.
+    block : Block, optional
+        What is to be masked instead: the same cells, of which a rule left out characters that are to leave no mark.
     """
 
     flags: Flags
-    joined: Flags | None = None
+    block: Block | None = None
 
 
 Rule = Callable[[Block], Shown]
@@ -72,7 +72,7 @@ def mask(cells: pa.Array[Any], rule: Rule, *, char: str = "*", length: int | Non
     column = _Column(offsets)
     for block in blocks(data, offsets):
         shown = rule(block) if len(block.data) else Shown(np.zeros(0, np.bool_))
-        _write(column, block, shown, mark, joined=length is not None)
+        _write(column, shown.block or block, shown.flags, mark, joined=length is not None, same=shown.block is None)
     masked = column.finish(cells)
     return masked if length is None else _filled(masked, char * length)
 
@@ -211,18 +211,16 @@ def _buffers(cells: pa.Array[Any]) -> tuple[Bytes, npt.NDArray[Any]]:
     return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), taken
 
 
-def _write(column: _Column, block: Block, shown: Shown, mark: bytes, *, joined: bool) -> None:
+def _write(column: _Column, block: Block, flags: Flags, mark: bytes, *, joined: bool, same: bool) -> None:
     """Write the cells of a block with a mark in the place of each character that does not stay."""
-    flags = shown.flags
-    joins = joined or shown.joined is not None
-    if block.is_ascii and len(mark) == 1 and not joins:
+    if block.is_ascii and len(mark) == 1 and not joined:
         _overwrite(block.data, flags, mark[0], column.reserve(len(block.data)))
-        column.end(block.stops, same=True)
+        column.end(block.stops, same=same)
         return
     # No byte of UTF-8 is 0xFF, so that it may stand for a mark of several bytes until the end.
     byte = mark[0] if len(mark) == 1 else _PLACEHOLDER
     masked = _overwrite(block.data, flags, byte, np.empty_like(block.data))
-    written = _joined(block, flags, None if joined else shown.joined) if joins else flags | block.heads
+    written = _joined(block, flags) if joined else flags | block.heads
     masked = np.compress(written, masked)
     lengths = block.counts(written).along(block.bounds).astype(np.intp)
     if len(mark) > 1:
@@ -241,13 +239,11 @@ def _overwrite(data: Bytes, flags: Flags, byte: int, out: Bytes) -> Bytes:
     return out
 
 
-def _joined(block: Block, flags: Flags, cells: Flags | None) -> Flags:
-    """Return which bytes are written where, in all or in some cells, only the first masked character of a row is."""
+def _joined(block: Block, flags: Flags) -> Flags:
+    """Return which bytes are written where only the first masked character of a row is."""
     follows = np.zeros(len(flags), np.bool_)
     follows[1:] = ~(flags[1:] | flags[:-1])
     follows &= ~block.begins
-    if cells is not None:
-        follows = block.without(follows, ~cells)
     return (flags | block.heads) & ~follows
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpriv.kernels import blocks as module
-from modelpriv.kernels.blocks import Block, blocks
+from modelpriv.kernels.blocks import WINDOW, Block, blocks
 
 CHARACTERS = st.one_of(
     st.sampled_from("ab1 -é陈𠮷\u00a0\u0301\u200d👩🇩🇪\r\n"), st.characters(exclude_categories=["Cs"])
@@ -129,6 +129,30 @@ def test_whole_and_entire_characters(cells, data):
         some[end - width : end] &= len(character) == 1
     kept = [flag and len(c) == 1 for c, flag in zip(characters, drawn, strict=True)]
     assert block.entirely(some).tolist() == np.repeat(np.array(kept, np.bool_), widths).tolist()
+
+
+@given(cells=st.lists(st.text(CHARACTERS, max_size=40), min_size=1, max_size=6))
+def test_flags_of_a_cell_are_the_bits_of_a_number(cells):
+    """The lowest bit is the flag of a cell's first byte, and none of them is another cell's."""
+    block = block_of(cells)
+    cut = [block.heads[i:j][:WINDOW] for i, j in itertools.pairwise(block.bounds)]
+    assert block.bits(block.heads).tolist() == [sum(int(flag) << n for n, flag in enumerate(flags)) for flags in cut]
+    assert block.window.tolist() == [2 ** len(flags) - 1 for flags in cut]
+
+
+@given(cells=CELLS, data=st.data())
+def test_cells_can_end_earlier(cells, data):
+    """A block of the same cells up to some character each is what a block made of these would be."""
+    block = block_of(cells)
+    made = [regex.findall(r"\X", cell) for cell in cells]
+    short = ["".join(found[: data.draw(st.integers(0, len(found)))]) for found in made]
+    cut = block.until(block.starts + np.array([len(cell.encode()) for cell in short], np.intp))
+    assert cut.to_arrow().to_pylist() == short
+    assert cut.kinds.tobytes() == b"".join(
+        block.kinds[start : start + len(cell.encode())].tobytes()
+        for start, cell in zip(block.starts, short, strict=True)
+    )
+    assert cut.is_ascii == block.is_ascii
 
 
 @given(cells=CELLS, data=st.data())
