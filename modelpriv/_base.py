@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from modelpriv import _events
 from modelpriv._frame import Built, Column, Frame, as_names, open_frame
+from modelpriv._parts import joined, part, parts
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 
 if TYPE_CHECKING:
@@ -24,10 +25,16 @@ __all__ = ["BaseColumnTransformer", "Call", "check_choice", "find_column"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one call of a transformer works on, beside the declared columns."""
+    """What one call of a transformer works on, beside the declared columns; `first_row` is that of a part of them."""
 
     frame: Frame
     references: Mapping[Any, Column]
+    first_row: int = field(default=0, kw_only=True)
+
+    def part(self, rows: slice) -> Self:
+        """Return the same call for some rows."""
+        references = {name: part(column, rows) for name, column in self.references.items()}
+        return replace(self, references=references, first_row=rows.start)
 
 
 class BaseColumnTransformer(TransformerMixin, BaseEstimator):
@@ -41,6 +48,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
 
     _names: list[Any] | None  # of the columns that `fit` saw, where they had names
     _nulls: tuple[str, ...] = ("keep", "raise")
+    _by_parts = False  # whether `_transform_column` takes some rows at a time, so that no column is too long for memory
     _reference_parameter = "bind"  # the parameter that names the columns of `_reference_names`
 
     # --- what a child fills in ---
@@ -53,7 +61,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         return None
 
     def _transform_column(self, column: Column, state: Any, call: Any) -> Built:
-        """Return the protected column, as many rows as came; `state` is what `_fit_column` remembered."""
+        """Return the protected rows, as many as came; `state` is what `_fit_column` remembered."""
         raise NotImplementedError  # pragma: no cover - every child has its own
 
     def _reference_names(self) -> Sequence[Any]:
@@ -191,9 +199,15 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
 
     def _protect(self, columns: Mapping[int, Column], call: Any) -> Any:
         states = getattr(self, "_states", {})
-        built = {p: self._transform_column(column, states.get(p), call) for p, column in columns.items()}
+        built = {p: self._protect_column(column, states.get(p), call) for p, column in columns.items()}
         wanted = _get_output_config("transform", self)["dense"]
         return call.frame.as_wanted(call.frame.replaced(built), wanted)
+
+    def _protect_column(self, column: Column, state: Any, call: Any) -> Built:
+        if not self._by_parts:
+            return self._transform_column(column, state, call)
+        built = (self._transform_column(part(column, rows), state, call.part(rows)) for rows in parts(column))
+        return joined(built, len(column.data))
 
     def _check(self) -> None:
         check_choice("null", self.null, self._nulls)
@@ -256,7 +270,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         return sorted(positions)
 
     def _read(self, frame: Frame, positions: Sequence[int]) -> dict[int, Column]:
-        columns = {position: frame.column(position) for position in positions}
+        columns = {position: frame.column(position, chunked=self._by_parts) for position in positions}
         _events.note_columns([column.name for column in columns.values()], frame.n_rows)
         for column in columns.values():
             if self.null == "raise" and column.data.null_count:
@@ -271,7 +285,8 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         """Read the columns that are referred to, by the names the user gave them."""
         references = {}
         for name in self._reference_names():
-            column = frame.column(find_column(frame, name, self._reference_parameter))
+            position = find_column(frame, name, self._reference_parameter)
+            column = frame.column(position, chunked=self._by_parts)
             if column.data.null_count:
                 row = first_null(column)
                 raise InputError(

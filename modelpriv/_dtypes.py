@@ -24,6 +24,7 @@ __all__ = [
     "default_dtype",
     "default_text",
     "is_text",
+    "one_chunk",
     "read_arrow",
     "read_numpy",
     "read_pandas",
@@ -71,11 +72,16 @@ class DType:
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """A column as it was read: dense Arrow cells in one chunk, its dtype and, for a categorical, its categories."""
+    """A column as it was read: dense Arrow cells, maybe in chunks, its dtype and, for a categorical, its categories."""
 
-    data: Any
+    cells: Any
     dtype: DType
     categories: Any = None
+
+    @property
+    def data(self) -> Any:
+        """The cells in one chunk."""
+        return one_chunk(self.cells)
 
 
 def is_text(type_: pa.DataType) -> bool:
@@ -106,7 +112,7 @@ def read_pandas(series: Any, name: object) -> Native:
         native = read_arrow(values.__arrow_array__(), name)
         return replace(native, dtype=replace(native.dtype, container="pandas", native=dtype))
     if isinstance(dtype, _PANDAS_EXTENSIONS):
-        data = _one_chunk(_convert(lambda: pa.array(values), name, dtype))
+        data = _unwrapped(_convert(lambda: pa.array(values), name, dtype))
         return Native(data, DType("pandas", data.type, dtype))
     raise _unsupported(name, dtype)
 
@@ -124,9 +130,9 @@ def read_polars(series: Any, name: object) -> Native:
 
 def read_arrow(column: Any, name: object) -> Native:
     """Read a column of a pyarrow table."""
-    type_ = column.type
-    data = _one_chunk(column)
+    type_, data = column.type, _unwrapped(column)
     if pa.types.is_dictionary(type_):
+        data = one_chunk(data)
         known = read_arrow(data.dictionary, name)
         dense = _look_up(known.data, data.indices)
         spec = DType("pyarrow", dense.type, type_, categories=known.dtype, ordered=type_.ordered)
@@ -153,16 +159,16 @@ def read_numpy(values: Any, name: object) -> Native:
         unit, count = np.datetime_data(dtype)
         if count != 1 or unit not in _NUMPY_UNITS[dtype.kind]:
             raise _unsupported(name, dtype)
-        cells = cells.astype(f"{dtype.kind}8[{_NUMPY_UNITS[dtype.kind][unit]}]")
+        cells = cells.astype(f"{dtype.kind}8[{_NUMPY_UNITS[dtype.kind][unit]}]", copy=False)
     elif dtype.kind in _NUMPY_TEXT:
         cells = cells.astype(object)  # Arrow would cut the others at their first NUL
     elif dtype == np.float16:
         cells = cells.astype(np.float32)
     type_ = _NUMPY_TEXT.get(dtype.kind)
-    data = _one_chunk(_convert(lambda: pa.array(cells, type_, from_pandas=True), name, dtype))
+    data = one_chunk(_convert(lambda: pa.array(cells, type_, from_pandas=True), name, dtype))
     if dtype.kind in "mM":
         # numpy and Arrow both let what is too large for a coarser unit, or for a date, wrap around.
-        same = data.to_numpy(zero_copy_only=False).astype(dtype) == values
+        same = data.to_numpy(zero_copy_only=False).astype(dtype, copy=False) == values
         if not (same | np.isnat(values)).all():
             raise InputError(
                 f"Column {name!r} has dtype {dtype} and holds times too far off to be read. Remove them first."
@@ -200,7 +206,7 @@ def _read_objects(values: Any, name: object) -> Native:
             "dtype with "
             f"that time zone first, e.g. with pandas.to_datetime."
         )
-    data = _one_chunk(_convert(lambda: _objects_to_arrow(values, cell), name, "object"))
+    data = one_chunk(_convert(lambda: _objects_to_arrow(values, cell), name, "object"))
     return Native(data, DType("numpy", data.type, values.dtype, cell or type(None), next(iter(nulls), None)))
 
 
@@ -240,7 +246,12 @@ def _look_up(known: Any, codes: Any) -> Any:
     return known.take(codes)
 
 
-def _one_chunk(column: Any) -> Any:
+def _unwrapped(column: Any) -> Any:
+    """Return the column without the wrapping of chunks, unless there are several."""
+    return column if isinstance(column, pa.ChunkedArray) and column.num_chunks > 1 else one_chunk(column)
+
+
+def one_chunk(column: Any) -> Any:
     """Return the column as one array; text too long for 32-bit offsets becomes large text."""
     if not isinstance(column, pa.ChunkedArray):
         return column
@@ -313,8 +324,8 @@ def _default_polars(arrow: Any) -> DType:
 
 def build(data: Any, dtype: DType, categories: Any = None) -> Any:
     """Build the container's own column; a categorical whose categories are not given takes those that occur."""
-    if dtype.cell is not None:
-        return _build_objects(data, dtype.null)
+    if isinstance(data, np.ndarray) or dtype.cell is not None:
+        return _build_own(data, dtype) if isinstance(data, np.ndarray) else _build_objects(data, dtype.null)
     if pa.types.is_null(dtype.arrow) and not pa.types.is_null(data.type):
         dtype = default_dtype(dtype.container, data.type)  # a dtype for nulls alone says nothing of other cells
     if dtype.categories is not None:
@@ -399,6 +410,15 @@ def _build_numpy(data: Any, dtype: DType) -> Any:
         cells = cells.astype(native.kind)  # as wide as it needs to be, but no narrower than it was
         return cells.astype(native) if cells.dtype.itemsize < native.itemsize else cells
     return cells.astype(native)  # a copy, as Arrow's memory cannot be written to
+
+
+def _build_own(numbers: Any, dtype: DType) -> Any:
+    """Build numbers of the column's own numpy dtype that nobody else holds, without a copy."""
+    if not isinstance(numbers, np.ma.MaskedArray):
+        return numbers
+    if dtype.container == "pandas":
+        return _NULLABLE[dtype.native.name].construct_array_type()(numbers.data, numbers.mask)
+    return _build_objects(pa.array(numbers), None)
 
 
 _MAX_32_BIT = 2**31 - 1

@@ -26,7 +26,7 @@ __all__ = ["Built", "Column", "Frame", "as_names", "open_frame", "read_cells"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A named column on its way through a kernel: dense Arrow cells in one chunk, and how its container held them."""
+    """A named column on its way through a kernel: dense Arrow cells, and how its container held them."""
 
     name: Any
     data: Any = field(repr=False)
@@ -36,7 +36,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A column on its way back: Arrow cells, the dtype that they take, and the categories of a categorical."""
+    """A column on its way back: its cells, the dtype that they take, and the categories of a categorical.
+
+    Cells are in Arrow, in one chunk or several, or numbers in a numpy array that nobody else holds: a masked one for
+    nulls among integers and bools.
+    """
 
     data: Any = field(repr=False)
     dtype: DType
@@ -60,11 +64,11 @@ class Frame:
                 f"Column names must be unique, but these occur more than once: {sorted(map(repr, twice))}. Rename them."
             )
 
-    def column(self, position: int) -> Column:
-        """Read one column."""
+    def column(self, position: int, *, chunked: bool = False) -> Column:
+        """Read one column, in one chunk unless it may stay `chunked` as its container has it."""
         name = self.names[position]
         native = self._read(position, name)
-        return Column(name, native.data, native.dtype, native.categories)
+        return Column(name, native.cells if chunked else native.data, native.dtype, native.categories)
 
     def replaced(self, columns: Mapping[int, Built]) -> Any:
         """Return a new table of the same kind in which the columns at these positions are replaced."""

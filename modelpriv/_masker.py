@@ -117,6 +117,7 @@ class Masker(BaseColumnTransformer):
     """
 
     _nulls = ("keep", "protect", "raise")
+    _by_parts = True
 
     def __init__(
         self,

@@ -19,8 +19,6 @@ from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.kernels import pseudonym
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from modelpriv._frame import Column
 
 __all__ = ["Pseudonymizer"]
@@ -103,6 +101,7 @@ class Pseudonymizer(KeyedColumnTransformer):
     """
 
     _nulls = ("keep", "protect", "raise")
+    _by_parts = True
 
     def __init__(
         self,
@@ -165,26 +164,20 @@ class Pseudonymizer(KeyedColumnTransformer):
         nulls = None
         if self.null == "keep" and column.data.null_count:
             nulls = column.data.is_null().to_numpy(zero_copy_only=False)
-        blocks = tags(column.data, key, nulls=self.null == "protect")
+        found = tags(column.data, key, nulls=self.null == "protect")
         if self.kind == "int64":
-            numbers = np.empty(len(column.data), np.int64)
-            for rows, found in blocks:
-                numbers[rows] = pseudonym.int64(found)
-            return Built(pa.array(numbers, mask=nulls), default_dtype(column.dtype.container, pa.int64()))
-        return Built(pseudonym.to_arrow(self._written(blocks, len(column.data)), nulls), column.dtype.as_text())
+            numbers = pa.array(pseudonym.int64(found), mask=nulls)
+            return Built(numbers, default_dtype(column.dtype.container, pa.int64()))
+        return Built(pseudonym.to_arrow(self._written(found), nulls), column.dtype.as_text())
 
-    def _written(self, blocks: Iterator[tuple[slice, Any]], rows: int) -> Any:
+    def _written(self, found: Any) -> Any:
         """Return the characters of all pseudonyms, one a row."""
         if self.kind == "uuid":
-            written = np.empty((rows, pseudonym.UUID_LENGTH), np.uint8)
-            for block, found in blocks:
-                written[block] = pseudonym.uuid(found)
-            return written
+            return pseudonym.uuid(found)
         prefix = self.prefix.encode()
-        written = np.empty((rows, len(prefix) + self.length), np.uint8)
+        written = np.empty((len(found), len(prefix) + self.length), np.uint8)
         written[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
-        for block, found in blocks:
-            written[block, len(prefix) :] = pseudonym.text(found, self.length, alphabet=self._alphabet)
+        written[:, len(prefix) :] = pseudonym.text(found, self.length, alphabet=self._alphabet)
         return written
 
     @property

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +15,7 @@ from modelpriv._dtypes import default_dtype, is_text
 from modelpriv._fakes import Recipe, make_pool, to_pool
 from modelpriv._frame import Built
 from modelpriv._keyed import KeyedCall, KeyedColumnTransformer, context_of
+from modelpriv._parts import part, parts
 from modelpriv._tags import KEY_LENGTH, check_same_type, tags
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 from modelpriv.kernels import pool as kernel
@@ -122,6 +123,7 @@ class Replacer(KeyedColumnTransformer):
     """
 
     _nulls = ("keep", "protect", "raise")
+    _by_parts = True
     _reference_parameter = "subject"
 
     def __init__(
@@ -202,7 +204,7 @@ class Replacer(KeyedColumnTransformer):
         if fakes is None:
             fakes = call.fakes[context] = _Fakes(self._pool(call, context))
         if self.unique:
-            fakes.known = kernel.merged([fakes.known, *self._known(column, chooser, context, call)])
+            fakes.known = kernel.merged(chain([fakes.known], self._known(column, chooser, context, call)))
             self._check_enough(column, fakes)
         return _State(context, logical_type(chooser.data.type), fakes)
 
@@ -226,19 +228,17 @@ class Replacer(KeyedColumnTransformer):
     # --- places in the pool ---
 
     def _places(self, chooser: Column, state: _State, call: _Call) -> Any:
-        """Return each row's place in the pool, by the smallest integers that hold it; -1 for a value without one."""
-        fakes = state.fakes
-        size = len(fakes.known if self.unique else fakes.pool)
-        places = np.empty(len(chooser.data), np.int32 if self.unique else np.min_scalar_type(size))
-        for rows, found in self._tags(chooser, state.context, call):
-            places[rows] = kernel.position(found, fakes.known) if self.unique else kernel.index(found, size)
-        return places
+        """Return each row's place in the pool; -1 for a value without one."""
+        found = self._tags(chooser, state.context, call)
+        if self.unique:
+            return kernel.position(found, state.fakes.known)
+        return kernel.index(found, len(state.fakes.pool))
 
     def _known(self, column: Column, chooser: Column, context: str, call: _Call) -> Iterator[Any]:
-        """Yield the distinct tags of the values that get a fake, block by block."""
-        valid = column.data.is_valid().to_numpy(zero_copy_only=False) | (self.null == "protect")
-        for rows, found in self._tags(chooser, context, call):
-            yield kernel.distinct(found[valid[rows]])
+        """Yield the distinct tags of the values that get a fake, part by part."""
+        for rows in parts(column):
+            valid = part(column, rows).data.is_valid().to_numpy(zero_copy_only=False) | (self.null == "protect")
+            yield kernel.distinct(self._tags(part(chooser, rows), context, call)[valid])
 
     # --- what chooses, and from what ---
 
@@ -251,7 +251,7 @@ class Replacer(KeyedColumnTransformer):
             return call.context_of(column)
         return context_of(self._chooser(column, call).name, self.context)
 
-    def _tags(self, chooser: Column, context: str, call: _Call) -> Iterator[tuple[slice, Any]]:
+    def _tags(self, chooser: Column, context: str, call: _Call) -> Any:
         return tags(chooser.data, self._secret(call, context)[:KEY_LENGTH], nulls=self.null == "protect")
 
     def _secret(self, call: _Call, context: str) -> bytes:
@@ -296,15 +296,15 @@ class Replacer(KeyedColumnTransformer):
     def _replace_unseen(self, picked: Any, unseen: Any, chooser: Column, context: str, call: _Call) -> Any:
         if self.unseen == "raise":
             raise InputError(
-                f"Column {chooser.name!r} has values in {np.count_nonzero(unseen)} rows that fit has not seen, the "
-                f"first in row {unseen.argmax()}, and with unique=True they have no fake. Fit on all tables, or pass "
-                f"unseen='pseudonym'."
+                f"Column {chooser.name!r} has values that fit has not seen, the first in row "
+                f"{call.first_row + unseen.argmax()}, and with unique=True they have no fake. Fit on all tables, or "
+                f"pass unseen='pseudonym'."
             )
         key = call.keys.working_key("pseudonym", context=context, length=KEY_LENGTH, key_id=call.key_id)
         mask = pa.array(unseen)
-        blocks = tags(chooser.data.filter(mask), key, nulls=self.null == "protect")
-        found = np.concatenate([pseudonym.text(block, pseudonym.longest(BASE64URL)) for _, block in blocks])
-        return pc.replace_with_mask(picked, mask, pseudonym.to_arrow(found))
+        found = tags(chooser.data.filter(mask), key, nulls=self.null == "protect")
+        written = pseudonym.text(found, pseudonym.longest(BASE64URL))
+        return pc.replace_with_mask(picked, mask, pseudonym.to_arrow(written))
 
 
 @dataclass(repr=False)

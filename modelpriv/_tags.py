@@ -11,8 +11,6 @@ from modelpriv.errors import InputError
 from modelpriv.kernels import siv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     import numpy.typing as npt
 
@@ -22,14 +20,11 @@ __all__ = ["KEY_LENGTH", "check_same_type", "tags"]
 
 KEY_LENGTH = 64
 
-_BLOCK = 2**18  # rows, whose tags are 4 MiB
 
-
-def tags(cells: Any, key: bytes, *, nulls: bool) -> Iterator[tuple[slice, npt.NDArray[np.uint8]]]:
-    """Yield the PRF of each cell: equal cells of one logical type have equal tags, whatever the dtype.
+def tags(cells: Any, key: bytes, *, nulls: bool) -> npt.NDArray[np.uint8]:
+    """Return the PRF of each cell: equal cells of one logical type have equal tags, whatever the dtype.
 
     The cell's type tag is associated data of the PRF, so that 5 and "5" have nothing in common and no cell is copied.
-    Tags come in blocks of rows, since all those of a long column would take more memory than what is made of them.
 
     Parameters
     ----------
@@ -40,20 +35,15 @@ def tags(cells: Any, key: bytes, *, nulls: bool) -> Iterator[tuple[slice, npt.ND
     nulls : bool
         Whether a null has a tag of its own; otherwise it has zeros.
 
-    Yields
-    ------
-    rows : slice
-        The block's rows.
-    found : numpy array of uint8, shape (block, 16)
-        Their tags.
+    Returns
+    -------
+    numpy array of uint8, shape (n, 16)
     """
-    for start in range(0, len(cells), _BLOCK):
-        block = cells.slice(start, _BLOCK)
-        kind, encoded = encode(block)
-        found = siv.prf(key, encoded, [kind])
-        if nulls and block.null_count:
-            found[block.is_null().to_numpy(zero_copy_only=False)] = siv.prf(key, pa.array([b""]), [bytes([NULL])])
-        yield slice(start, start + len(block)), found
+    kind, encoded = encode(cells)
+    found = siv.prf(key, encoded, [kind])
+    if nulls and cells.null_count:
+        found[cells.is_null().to_numpy(zero_copy_only=False)] = siv.prf(key, pa.array([b""]), [bytes([NULL])])
+    return found
 
 
 def check_same_type(column: Column, logical: str) -> None:

@@ -7,14 +7,13 @@ import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from modelpriv import _tags
 from modelpriv._tags import KEY_LENGTH, tags
 
 KEY = bytes(range(KEY_LENGTH))
 
 
 def tag(cells, *, nulls=False):
-    return [bytes(row) for _, block in tags(cells, KEY, nulls=nulls) for row in block]
+    return [bytes(row) for row in tags(cells, KEY, nulls=nulls)]
 
 
 def test_tag_is_the_synthetic_iv():
@@ -73,13 +72,3 @@ def test_slices_are_read_as_slices():
     """A slice of a column has the tags of its own rows."""
     cells = pa.array(["a", None, "c", "d"])
     assert tag(cells.slice(1, 2), nulls=True) == tag(cells, nulls=True)[1:3]
-
-
-def test_blocks_are_those_of_the_whole(monkeypatch):
-    """A long column comes in blocks of rows, one after the other, with the tags that it would have at once."""
-    cells = pa.array(["a", None, "c", "d", "e"])
-    whole = tag(cells, nulls=True)
-    monkeypatch.setattr(_tags, "_BLOCK", 2)
-    rows = [row for block, _ in tags(cells, KEY, nulls=True) for row in range(*block.indices(5))]
-    assert rows == list(range(5))
-    assert tag(cells, nulls=True) == whole

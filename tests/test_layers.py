@@ -17,7 +17,7 @@ MODULES = {
 }
 
 BOTTOM = {"errors", "_events", "_json", "_files"}
-FRAME = {"_dtypes", "_frame", "_cells"}
+FRAME = {"_dtypes", "_frame", "_cells", "_parts"}
 # What transformers share, or are too long for one file with.
 HELPERS = {"_data_keys", "_fakes", "_field_parameters", "_formats", "_tags", "_tokens"}
 TRANSFORMERS = {"_masker", "_replacer", "_pseudonymizer", "_field_encryptor", "_keyed_projection"}

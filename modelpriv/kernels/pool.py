@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 __all__ = ["distinct", "index", "merged", "position"]
 
 _TAG = 16
+_MANY = 2**19  # tags, 8 MiB of them
 
 
 def index(tags: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint64]:
@@ -55,10 +56,15 @@ def distinct(tags: npt.NDArray[np.uint8]) -> pa.Array[Any]:
     return _sorted(_binary(tags).unique())
 
 
-def merged(sets: Sequence[pa.Array[Any]]) -> pa.Array[Any]:
+def merged(sets: Iterable[pa.Array[Any]]) -> pa.Array[Any]:
     """Give the tags that are in any of several results of `distinct`, in ascending order too."""
-    none = _binary(np.empty((0, _TAG), np.uint8))
-    return _sorted(pa.concat_arrays([none, *sets]).unique())
+    known, more = _binary(np.empty((0, _TAG), np.uint8)), []
+    for each in sets:
+        more.append(each)
+        # Parts of a long column have many tags in common: all of them at once would take more memory than the column.
+        if sum(map(len, more)) > max(len(known), _MANY):
+            known, more = pa.concat_arrays([known, *more]).unique(), []
+    return _sorted(pa.concat_arrays([known, *more]).unique())
 
 
 def position(tags: npt.NDArray[np.uint8], known: pa.Array[Any]) -> npt.NDArray[np.int32]:

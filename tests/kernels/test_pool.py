@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelpriv.kernels import pool
 from modelpriv.kernels.pool import distinct, index, merged, position
 
 TAGS = st.lists(st.binary(min_size=16, max_size=16), max_size=40).map(
@@ -42,11 +43,13 @@ def test_distinct_is_sorted_and_single(tags):
     assert distinct(tags).to_pylist() == sorted({bytes(tag) for tag in tags})
 
 
-@given(blocks=st.lists(TAGS, max_size=4))
-def test_merged_is_distinct_of_all(blocks):
+@given(blocks=st.lists(TAGS, max_size=4), many=st.integers(0, 50))
+def test_merged_is_distinct_of_all(blocks, many):
     """Sets of tags, also none of them, merge into that of all rows."""
     rows = np.concatenate([np.empty((0, 16), np.uint8), *blocks])
-    assert merged([distinct(block) for block in blocks]).equals(distinct(rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "_MANY", many)
+        assert merged(distinct(block) for block in blocks).equals(distinct(rows))
 
 
 @given(tags=TAGS)
