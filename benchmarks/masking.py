@@ -3,7 +3,7 @@
 import importlib.util
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -64,6 +64,7 @@ PHONE = one_of(filled("+1 999-999-9999"), filled("(999) 999-9999"), filled("999-
 NAME = words("Ada|Grace|Jean-Luc|Margaret|Bo|Katherine", " ", "Lovelace|Hopper|O'Neil|Hamilton|Li|Johnson")
 LATIN = words("Zoë|Jürgen|Renée|Łukasz|Ana|Søren", " ", "Müller|Kovač|Núñez|Dvořák|Żak|Ångström")
 CHINESE = words("王|李|张|刘|陈|杨|黄|赵", "小|大|建|志|美|", "明|华|伟|芳|娜|强")
+EMOJI = words("👨‍👩‍👧|👩🏽‍🚀|🇩🇪|❤️‍🔥", " ", "👩‍❤️‍👨|🏴‍☠️|👍🏿", " ok")
 COMBINING = words("Zoe\u0308|Ju\u0308rgen|Rene\u0301e", " ", "Mu\u0308ller|Nu\u0301n\u0303ez")
 
 # For each format the cells, and a regular expression with its replacement that gives the same.
@@ -120,14 +121,18 @@ def against_arrow() -> Race:
 
 
 def against_maskops() -> Race:
-    """Phone numbers, against a Rust plug-in of polars that finds them by patterns."""
+    """Phone numbers, against a Rust plug-in of polars that finds them by patterns; of a form that it does find."""
     import maskops  # noqa: PLC0415 - peers that need not be there
     import polars as pl  # noqa: PLC0415
 
-    table, step = column(PHONE), Masker(keep_last=4)
+    table, step = column(filled("+1 999-999-9999")), Masker(keep_last=4)
     frame = pl.DataFrame({"x": table["x"][: CELLS // 10].tolist()})
-    peer = Contestant(lambda: frame.with_columns(maskops.mask_pii("x", patterns=["phone"])), units=len(frame))
-    return Race(ours=Contestant(lambda: step.transform(table), units=CELLS), peer=peer)
+
+    def plugin() -> pl.DataFrame:
+        return frame.with_columns(maskops.mask_pii("x", patterns=["phone"]))
+
+    assert plugin()["x"].str.contains("*", literal=True).all()
+    return Race(ours=Contestant(lambda: step.transform(table), units=CELLS), peer=Contestant(plugin, units=len(frame)))
 
 
 def against_presidio() -> Race:
@@ -152,34 +157,52 @@ def against_ascii(make: Callable[[np.random.Generator], str], cells: int = CELLS
     )
 
 
-def against_fewer(cells: int, fewer: int) -> Race:
+def against_fewer(step: Masker, make: Callable[[np.random.Generator], str], cells: int, fewer: int) -> Race:
     """What a cell costs in a long column, beside a short one."""
-    step, table, small = Masker(keep_last=4), column(PHONE, cells), column(PHONE, fewer)
+    table, small = column(make, cells), column(make, fewer)
     return Race(
         ours=Contestant(lambda: step.transform(table), units=cells),
         floor=Contestant(lambda: [step.transform(small) for _ in range(10)], units=10 * fewer),
     )
 
 
-def against_a_shorter_cell(pattern: str) -> Race:
-    """What a megabyte of a long cell costs, beside a cell that has no more."""
-    step = Masker(regex=pattern)
+def against_a_shorter_cell(patterns: Sequence[str]) -> Race:
+    """What a megabyte of a long cell costs with each of some patterns, beside a cell that has no more."""
+    steps = [Masker(regex=pattern) for pattern in patterns]
     long, short = (pd.DataFrame({"x": pd.Series(["x" * size]).astype("str")}) for size in (10 * MEGABYTE, MEGABYTE))
     return Race(
-        ours=Contestant(lambda: step.transform(long), units=10),
-        floor=Contestant(lambda: step.transform(short), units=1),
+        ours=Contestant(lambda: [step.transform(long) for step in steps], units=10 * len(steps)),
+        floor=Contestant(lambda: [step.transform(short) for step in steps], units=len(steps)),
     )
 
 
+# Patterns on which an engine that goes back and tries again takes time that grows with a power of the cell's length, or
+# doubles with each character.
+NESTED = ("(?:x+x+)+", "(?:x|x?)+", "(?:x*)*", "(?:x|xx|xxx)*", "(?:x+)+", "(?:(?:x?x?)*)*", "(?:.*)*", r"(?:\w+\w?)*")
+MORE = ("x*x*x*x*x*x*", ".*.*.*=", "(?:.*){9}", "x{0,200}x*", "(?:x?){30}x{30}")
+ENDS = ("y", "$", "[^x]", "(?:y|z)$", r"\b!", "\n", "xy", "=.*=")
+HOSTILE = [f"(?P<x>{middle}){end}" for middle in NESTED + MORE for end in ENDS][:100]
+
+
+LONG: tuple[tuple[str, Masker, Callable[[np.random.Generator], str]], ...] = (
+    ("keep the last 4", Masker(keep_last=4), PHONE),
+    ("name", Masker("name"), NAME),
+    ("ip", Masker("ip"), FORMATS["ip"][0]),
+    ("a mark of three bytes", Masker(keep_last=4, char="•"), PHONE),
+)
 REGEX, COPY, ASCII, KEPT = "pandas str.replace", "one copy of the bytes", "ASCII names", r".(?=.{4})"
+IP_V4 = r"^(\d+\.\d+)\.\d+\.\d+$"
 PEERS = (
     ("maskops", Row("keep the last 4, against a plug-in", against_maskops, "maskops")),
-    ("presidio_structured", Row("keep the last 4, against an engine", against_presidio, "presidio-structured")),
+    (
+        "presidio_structured presidio_analyzer presidio_anonymizer",
+        Row("keep the last 4, against an engine", against_presidio, "presidio-structured"),
+    ),
 )
 ROWS = (
     Row("keep the last 4", lambda: against_regex(PHONE, Masker(keep_last=4), KEPT, "*"), REGEX, COPY),
     Row("keep the last 4, by kernels", against_arrow, "Arrow kernels"),
-    *(row for package, row in PEERS if importlib.util.find_spec(package)),
+    *(row for packages, row in PEERS if all(map(importlib.util.find_spec, packages.split()))),
     *(
         Row(
             name,
@@ -189,9 +212,25 @@ ROWS = (
         )
         for name, (cells, pattern, by) in FORMATS.items()
     ),
+    Row("ip, of version 4 only", lambda: against_regex(ip_v4, Masker("ip"), IP_V4, r"\1.*.*"), REGEX, COPY),
     Row("keep the first, Chinese names", lambda: against_ascii(CHINESE), floor=ASCII),
     Row("keep the first, Latin names", lambda: against_ascii(LATIN), floor=ASCII),
     Row("keep the first, combining", lambda: against_ascii(COMBINING, CELLS // 10), floor=ASCII),
-    Row("keep the last 4 of 10 million", lambda: against_fewer(10 * CELLS, CELLS // 10), floor="of 100 thousand"),
-    Row("a pattern on 10 MB", lambda: against_a_shorter_cell(r"(?P<x>(?:x+x+)+)y"), floor="on 1 MB", unit="MB"),
+    Row("keep the first, emoji of many code points", lambda: against_ascii(EMOJI, CELLS // 10), floor=ASCII),
+    *(
+        Row(
+            f"{work}, 10 million cells",
+            lambda step=step, make=make: against_fewer(step, make, 10 * CELLS, CELLS // 10),
+            floor="100 thousand",
+            rounds=3,
+        )
+        for work, step, make in LONG
+    ),
+    Row(
+        "100 hostile patterns on 10 MB",
+        lambda: against_a_shorter_cell(HOSTILE),
+        floor="on 1 MB",
+        unit="MB",
+        rounds=1,
+    ),
 )
