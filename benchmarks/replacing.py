@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from faker import Faker
+from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 
 from benchmarks.harness import Contestant, Race, Row
@@ -90,6 +91,32 @@ def project() -> Race:
     )
 
 
+def against_fewer(step: BaseEstimator) -> Race:
+    """What a cell of text costs in a column of ten million, beside one of a hundred thousand."""
+    table, small = names(10 * CELLS), names(CELLS // 10)
+    step.fit(small)
+    return Race(
+        ours=Contestant(lambda: step.transform(table), units=len(table)),
+        floor=Contestant(lambda: [step.transform(small) for _ in range(10)], units=10 * len(small)),
+    )
+
+
+def project_more() -> Race:
+    """What a row of five numbers costs in a table of ten million, beside one of a hundred thousand."""
+    table = np.random.default_rng(0).standard_normal((10 * CELLS, 5))
+    small = table[: CELLS // 10].copy()
+    step = KeyedProjection(key=KEYS).fit(small)
+    return Race(
+        ours=Contestant(lambda: step.transform(table), units=len(table)),
+        floor=Contestant(lambda: [step.transform(small) for _ in range(10)], units=10 * len(small)),
+    )
+
+
+LONG = (
+    ("names, warm pool", Replacer("name", key=KEYS)),
+    ("pseudonyms, text", Pseudonymizer(key=KEYS)),
+    ("pseudonyms, int64", Pseudonymizer("int64", key=KEYS)),
+)
 # RDT asks for an older pandas than ours, though it runs with this one: pip install --no-deps rdt
 RDT = (Row("the same; RDT fits and transforms", choose_against_rdt, "RDT"),) if importlib.util.find_spec("rdt") else ()
 ROWS = (
@@ -101,4 +128,14 @@ ROWS = (
     Row("pseudonyms, uuid", lambda: pseudonyms("uuid"), "hmac SHA-256 a cell"),
     Row("pseudonyms, int64", lambda: pseudonyms("int64"), "hmac SHA-256 a cell"),
     Row("projection, 50 columns", project, "PCA.transform", "matrix product", unit="row"),
+    *(
+        Row(
+            f"{work}, 10 million cells",
+            lambda step=step: against_fewer(step),
+            floor="100 thousand",
+            rounds=3,
+        )
+        for work, step in LONG
+    ),
+    Row("projection, 10 million rows", project_more, floor="100 thousand", unit="row", rounds=3),
 )

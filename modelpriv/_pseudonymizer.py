@@ -148,7 +148,9 @@ class Pseudonymizer(KeyedColumnTransformer):
             )
 
     def _fit_column(self, column: Column, call: KeyedCall) -> _State:
-        different = pc.count_distinct(column.data, mode="only_valid").as_py()
+        # Arrow does not count a column of nulls that has no other type.
+        empty = pa.types.is_null(column.data.type)
+        different = 0 if empty else pc.count_distinct(column.data, mode="only_valid").as_py()
         pairs = different * (different - 1) / 2 / 2.0 ** self._bits(self.length)
         if pairs > _RISK:
             raise ParameterError(

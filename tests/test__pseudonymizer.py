@@ -101,6 +101,8 @@ def test_an_older_key_stays_pinned():
         pd.to_datetime(pd.Series(["2000-01-01", None])),
         pd.Series([Decimal("1.5"), None], dtype=object),
         pd.Series([b"a", None], dtype=object),
+        pd.Series([None, None], dtype=object),
+        pd.Series([None, None], dtype=pd.ArrowDtype(pa.null())),
     ],
     ids=lambda cells: str(cells.dtype),
 )
