@@ -214,7 +214,11 @@ def _floats_as_text(data: Any) -> Any:
     """Write whole numbers as integers are written, with all their digits."""
     wide = data.cast(pa.float64())
     whole = pc.and_(pc.equal(pc.trunc(wide), wide), pc.less(pc.abs(wide), pa.scalar(2.0**63)))
+    if not pc.any(whole).as_py():
+        return data.cast(pa.large_string())
     integers = pc.if_else(whole, wide, 0.0).cast(pa.int64())
+    if pc.all(whole).as_py():
+        return integers.cast(pa.large_string())
     return pc.if_else(whole, integers.cast(pa.large_string()), data.cast(pa.large_string()))
 
 

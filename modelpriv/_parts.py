@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["joined", "part", "parts"]
 
 # What is made of a part takes up to 80 bytes a row (floats as text), and all of it less than 64 MiB.
-_ROWS = 2**17
-_BYTES = 2**23
+_ROWS = 2**18
+_BYTES = 2**24
 
 
 def parts(column: Column) -> Iterator[slice]:

@@ -66,17 +66,18 @@ def code(
 
     def look(kinds: Bytes, allowed: Flags) -> tuple[bytes, bytes] | None:
         """Return the layout of one code (0 is what is allowed, all else itself), and what stays of it."""
-        places = np.flatnonzero(allowed)
-        if (
-            len(kinds) > _LONGEST
-            or not lowest <= len(places) <= highest
-            or not set(kinds[~allowed].tobytes()) <= set(separators.encode())
-        ):
+        if len(kinds) > _LONGEST:
             return None
-        shown = ~allowed
-        shown[places[:first]] = True
-        shown[places[len(places) - last :]] = True
-        return np.where(allowed, np.uint8(0), kinds).tobytes(), shown.tobytes()
+        places = [place for place, flag in enumerate(allowed.tolist()) if flag]
+        layout = bytearray(kinds)
+        shown = bytearray(b"\1" * len(kinds))
+        for place in places:
+            layout[place] = 0
+        for place in places[first : len(places) - last]:
+            shown[place] = 0
+        fits = lowest <= len(places) <= highest and set(layout) <= {0, *separators.encode()}
+        fits &= layout.count(0) == len(places)  # no NUL of the cell's own
+        return (bytes(layout), bytes(shown)) if fits else None
 
     return rule
 
