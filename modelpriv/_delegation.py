@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-__all__ = ["DelegatingEstimator"]
+__all__ = ["METHODS", "DelegatingEstimator"]
 
-_METHODS = (
+METHODS = (
     "fit",
     "partial_fit",
     "fit_transform",
@@ -197,7 +197,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         """
         self._open()
         mapping = MethodMapping()
-        for method in _METHODS:
+        for method in METHODS:
             mapping.add(caller=method, callee=method)
         return MetadataRouter(owner=type(self).__name__).add(estimator=self.estimator, method_mapping=mapping)
 

@@ -16,7 +16,7 @@ from joblib.hashing import Hasher
 from sklearn.base import clone
 
 from modelpriv import _events, sealing
-from modelpriv._delegation import DelegatingEstimator
+from modelpriv._delegation import METHODS, DelegatingEstimator
 from modelpriv.errors import (
     KeyUnavailableError,
     LockedError,
@@ -26,12 +26,12 @@ from modelpriv.errors import (
     UntrustedError,
 )
 from modelpriv.keys import KeyParameter, KeyReference, registry, resolve_whole, workers
-from modelpriv.keys.recipient import read_recipients
+from modelpriv.sealing.access import to_ways
 from modelpriv.sealing.description import SCOPES, describe
 from modelpriv.sealing.file import Contents
 from modelpriv.sealing.layout import check_metadata
 from modelpriv.sealing.policy import check_policy
-from modelpriv.sealing.serializers import CODES, SKOPS
+from modelpriv.sealing.serializers import SKOPS, choose
 from modelpriv.sealing.writing import check_signing_key
 
 if TYPE_CHECKING:
@@ -202,13 +202,15 @@ class EncryptedEstimator(DelegatingEstimator):
             key, identity = self.key, self._live_identity()
             if identity is not None and not _resolves(key):
                 key = None
+            if key is None and identity is None:  # and the process's providers are not asked for what a repr shows
+                raise KeyUnavailableError("neither its key nor an identity of a recipient is at hand.")
         content = sealing.loads(self._sealed, key=key, identity=identity, **trust)
-        if isinstance(content, EncryptedEstimator):
+        if isinstance(content, EncryptedEstimator) and _name(type(content)) == _name(type(self)):
             state = content.__dict__
         elif self._claimed("serializer") == SKOPS and hasattr(content, "fit"):  # it cannot write a wrapper
-            state = vars(EncryptedEstimator(content, key=key)) | {"_read": True}
+            state = vars(type(self)(content, key=key)) | {"_read": True}
         else:
-            raise SealedFileError("what was sealed is not an EncryptedEstimator: it was put together.")
+            raise SealedFileError(f"what was sealed is no {type(self).__name__}: it was put together.")
         if self._cloned:
             for name in ("estimator_", "_read"):
                 state.pop(name, None)
@@ -326,16 +328,23 @@ class EncryptedEstimator(DelegatingEstimator):
                 raise refusal from None
 
     def _check_parameters(self) -> None:
-        if self.key is not None or self.recipients is None:
+        if self.recipients is None:
             resolve_whole(self.key)
-        if self.recipients is not None:
-            read_recipients(self.recipients)
+        ways = to_ways(self.key, None, self.recipients)
         self._description()
-        if self.code not in CODES:
-            raise ParameterError(f"code must be one of {', '.join(map(repr, CODES))}, got {self.code!r}.")
-        check_signing_key(self.sign_with)
-        check_policy(self.policy)
+        signing_key, policy = check_signing_key(self.sign_with), check_policy(self.policy)
+        choose(self.code, unsigned=not ways.symmetric and signing_key is None, policy=policy)
+        self._check_methods(policy)
         check_metadata(self.metadata)
+
+    def _check_methods(self, policy: AccessPolicy | None) -> AccessPolicy | None:
+        """Refuse a policy with a name that is misspelt: it would let nobody do what was meant."""
+        inner = self._active()
+        for name in (policy and policy.methods) or ():
+            known = name.endswith("_") or name in METHODS or hasattr(type(inner), name) or hasattr(inner, name)
+            if not known:
+                raise ParameterError(f"policy names the method {name!r}, which a {type(inner).__name__} does not have.")
+        return policy
 
     # --- written, copied, shown ---
 
@@ -369,7 +378,7 @@ class EncryptedEstimator(DelegatingEstimator):
             sign_with=self.sign_with,
             metadata=self.metadata,
             code=self.code,
-            policy=check_policy(self.policy),
+            policy=self._check_methods(check_policy(self.policy)),
             description=self._description(),
         )
 
@@ -440,6 +449,11 @@ class _Locked:
 
     def __repr__(self) -> str:
         return self._shown
+
+
+def _name(cls: type) -> tuple[str, str]:
+    # Not the class itself: one whose code came along is another each time.
+    return cls.__module__, cls.__qualname__
 
 
 def _resolves(key: object) -> bool:

@@ -115,7 +115,8 @@ def _in_file(path: Path) -> Iterator[tuple[str, int]]:
         yield from ((key_id, 1) for key_id in container.read_public(path, "keyring").get("key_ids", ()))
     else:
         raise InputTypeError(
-            f"{str(path)!r} is no Parquet or Arrow file, keyring file or sealed model: load it, and pass the table."
+            f"{str(path)!r} is no Parquet or Arrow file, keyring file or sealed model. Of another table, load it and "
+            "pass it; what stands in a pickle, joblib or skops file tells modelpriv.leak_report, not loading it."
         )
 
 

@@ -38,9 +38,12 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from modelpriv._encrypted_estimator import EncryptedEstimator
 from modelpriv.errors import ParameterError, ParameterTypeError
+from modelpriv.keys import Identity
 from modelpriv.keys.keyring import build
+from modelpriv.sealing import AccessPolicy
 
 KEYRING = build([bytes(range(32))])  # the same in every process, because it stands in the names of the checks
+RECIPIENT = Identity.generate().recipient
 RNG = np.random.default_rng(0)
 X = RNG.random((60, 4))
 Y = (X[:, 0] + 0.2 * RNG.random(60) > 0.6).astype(int)
@@ -354,6 +357,12 @@ def test_bad_parameters_are_refused_by_fit():
         ({"key": "nonsense"}, ParameterError, "URI"),
         ({"key": KEYRING, "metadata": {"a": {1}}}, ParameterError, "metadata"),
         ({"key": KEYRING, "metadata": []}, ParameterTypeError, "metadata"),
+        ({"key": KEYRING, "code": "by value"}, ParameterError, "by-value"),
+        ({"key": KEYRING, "code": ["by-value"]}, ParameterError, "by-value"),
+        ({"key": KEYRING, "sign_with": "me"}, ParameterTypeError, "sign_with"),
+        ({"recipients": []}, ParameterError, "recipients"),
+        ({"recipients": [RECIPIENT], "code": "by-value"}, ParameterError, "sign_with"),
+        ({"recipients": [RECIPIENT], "policy": AccessPolicy()}, ParameterError, "sign_with"),
     ):
         with pytest.raises(error, match=words):
             EncryptedEstimator(Ridge(), **params).fit(X, Y)

@@ -418,7 +418,7 @@ def test_a_sealed_file_that_holds_something_else(keyring):
     """Ciphertext of something that is no EncryptedEstimator does not become one."""
     odd = EncryptedEstimator.__new__(EncryptedEstimator)
     odd.__setstate__({"sealed": sealing.dumps(Ridge(), key=keyring), "key": keyring.__getstate__()})
-    with pytest.raises(SealedFileError, match="not an EncryptedEstimator"):
+    with pytest.raises(SealedFileError, match="no EncryptedEstimator"):
         odd.predict(X)
 
 
@@ -1050,3 +1050,16 @@ def test_a_search_for_what_the_scope_seals(keyring, inner, target, scope):
         assert any(needle in bare for needle in kept - told), name
         found = [needle for needle in told if needle in said]
         assert bool(found) == (scope == "parameters"), (name, found)
+
+
+def test_the_class_outside_is_the_class_inside(keyring, reader):
+    """Ciphertext of one class does not become an object of another; a subclass that skops wrote has its defaults."""
+    state = EncryptedEstimator(Ridge(), key=keyring).fit(X, Y).__getstate__()
+    odd = Special.__new__(Special)
+    odd.__setstate__(state)
+    with pytest.raises(SealedFileError, match="no Special"):
+        odd.predict(X)
+    model = Special(Ridge(), recipients=[reader.recipient]).fit(X, Y)
+    back = pickle.loads(pickle.dumps(model)).unlock(trusted_types=["a.B"])
+    assert type(back) is Special
+    np.testing.assert_array_equal(back.special(X), model.special(X))

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -25,6 +26,7 @@ Stanza = dict[str, Any]
 
 MOST_STANZAS = 64
 _MOST_PASSPHRASES = 8  # each may cost a second and 256 MiB to try
+_MOST_WORK = 4 * 2**20  # passes times KiB of all of them: some seconds
 
 _KEYRING, _PASSPHRASE = "keyring", passphrases.TYPE
 _KEY_ID, _RECIPIENT = re.compile("[0-9a-f]{8}"), re.compile("[0-9a-f]{16}")
@@ -156,7 +158,9 @@ def name_of(stanza: Stanza) -> str:
     """Give what a user calls a stanza by: key id, recipient's id, ``"passphrase"``, or the type of a provider."""
     if stanza["type"] == _PASSPHRASE:
         return "passphrase"
-    return str(stanza.get("key_id") or stanza.get("recipient") or stanza["type"])
+    if stanza["type"] == _KEYRING:
+        return str(stanza["key_id"])
+    return str(stanza["recipient"] if stanza["type"] in KINDS else stanza["type"])
 
 
 def check(stanzas: object) -> None:
@@ -181,8 +185,12 @@ def check(stanzas: object) -> None:
         read_fields(stanza, _FIELDS)
     for stanza in _of_type(stanzas, *KINDS):
         _check_id(stanza, "recipient", _RECIPIENT)
+    work = 0
     for stanza in _of_type(stanzas, _PASSPHRASE):
         passphrases.check(stanza)
+        work += stanza["passes"] * stanza["memory_kib"]
+    if work > _MOST_WORK:
+        raise SealedFileError("to try all passphrase stanzas takes more work than is accepted: the file is hostile.")
 
 
 def _wrap_with_keyring(data_key: bytes, context: bytes, keyring: Keyring) -> Stanza:
@@ -202,7 +210,8 @@ def _unwrap_with_keyring(stanza: Stanza, context: bytes, keyring: Keyring) -> by
         ) from None
 
 
-class _Given(NamedTuple):
+@dataclass(frozen=True, repr=False)  # which would show the passphrase
+class _Given:
     """What a caller has to open stanzas with."""
 
     keyring: Keyring | None

@@ -1,5 +1,6 @@
 """A keyring: one primary key and any number of older ones, in memory, never in sight."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterable, Sequence
@@ -168,7 +169,8 @@ class Keyring(Opaque):
         Parameters
         ----------
         path : path-like
-            The file; what is there is replaced.
+            The file; what is there is replaced, unless it is a keyring that shares no key with this one: what it
+            protects would be lost with it.
         passphrase : str or bytes, optional
             The passphrase; without it the file cannot be opened, by anybody.
         wrap_with : KeyProvider, optional
@@ -177,16 +179,29 @@ class Keyring(Opaque):
         Raises
         ------
         ParameterError, ParameterTypeError
-            There is neither a passphrase nor a provider, or both; the passphrase is empty, or not a text.
+            There is neither a passphrase nor a provider, or both; the passphrase is empty, or not a text; the file is
+            another keyring.
         KeyUnavailableError
             The provider cannot be reached, or refuses.
         OSError
             The file cannot be written.
         """
         provider = container.choose_provider(passphrase, wrap_with)
+        self._check_replaced(path)
         with self._event("save", to=os.fsdecode(path), source=provider.describe()):
             public, secret = {"key_ids": list(self.key_ids)}, write_secret(self).encode()
             container.write(path, _FILE_KIND, public, secret, provider=provider)
+
+    def _check_replaced(self, path: str | os.PathLike[str]) -> None:
+        """Refuse to write over a file that says it is another keyring."""
+        there: set[str] = set()
+        with contextlib.suppress(SealedFileError, OSError):
+            there.update(map(str, container.read_public(path, _FILE_KIND).get("key_ids", ())))
+        if there and not there & set(self.key_ids):
+            raise ParameterError(
+                f"{os.fspath(path)!r} holds another keyring (key ids {', '.join(sorted(there))}), and is not replaced: "
+                "what only it opens would be lost. Give another path, or remove the file first."
+            )
 
     def export_secret(self) -> str:
         """Give the keys themselves as one line of text: the one way out.

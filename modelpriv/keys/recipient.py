@@ -125,7 +125,10 @@ def read_recipients(recipients: object) -> list[Recipient]:
         It is no list of recipients, or names none.
     """
     if isinstance(recipients, str | bytes | Recipient) or not isinstance(recipients, Iterable):
-        raise ParameterTypeError(f"recipients must be a list of Recipients, got {type(recipients).__name__}.")
+        raise ParameterTypeError(
+            f"recipients must be a list of Recipients or their lines, got {type(recipients).__name__}. Write "
+            "recipients=[...]."
+        )
     found = [Recipient(one) if isinstance(one, str) else one for one in recipients]
     for one in found:
         if not isinstance(one, Recipient):

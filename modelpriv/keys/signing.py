@@ -268,11 +268,16 @@ def read_signers(trusted_signers: object, *, parameter: str = "trusted_signers")
         It is no list of signers, or names none.
     """
     if isinstance(trusted_signers, str | bytes | Signer) or not isinstance(trusted_signers, Iterable):
-        raise ParameterTypeError(f"{parameter} must be a list of Signers, got {type(trusted_signers).__name__}.")
+        raise ParameterTypeError(
+            f"{parameter} must be a list of Signers, got {type(trusted_signers).__name__}. Write {parameter}=[...]."
+        )
     found = [Signer(one) if isinstance(one, str) else one for one in trusted_signers]
     for one in found:
         if not isinstance(one, Signer):
-            raise ParameterTypeError(f"{parameter} must hold Signers or their lines of text, got {type(one).__name__}.")
+            raise ParameterTypeError(
+                f"{parameter} must hold Signers or their lines of text, got {type(one).__name__}. Of a signing key, "
+                "pass its signer."
+            )
     return found
 
 

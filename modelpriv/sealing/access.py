@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from modelpriv.errors import ParameterError
+from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.keys import Identity, KeyProvider, Keyring, Recipient, resolve_whole
 from modelpriv.keys import envelope as stanzas
 from modelpriv.keys.identity import check_identity
@@ -14,7 +14,7 @@ from modelpriv.keys.recipient import is_line, read_recipients
 Passphrase = str | bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # which would show the passphrase
 class Ways:
     """The ways to open a file, each of which becomes a stanza."""
 
@@ -25,7 +25,7 @@ class Ways:
 
     @property
     def symmetric(self) -> bool:
-        """Whether only those who can open the file can have written it: who has a public key can write to it."""
+        """Whether only somebody who had one of the ways can have written the file: with a public key anybody can."""
         return not self.recipients and (self.provider is None or self.provider.type == passphrases.TYPE)
 
     @property
@@ -83,6 +83,8 @@ def to_added(add: object, passphrase: Passphrase | None) -> Ways:
     for one in _listed(add):
         if isinstance(one, Recipient) or (isinstance(one, str) and is_line(one)):
             ways = replace(ways, recipients=(*ways.recipients, *read_recipients([one])))
+        elif isinstance(one, Identity):
+            raise ParameterTypeError("add must not be an Identity: of an identity, pass identity.recipient.")
         elif isinstance(one, KeyProvider):
             if ways.provider is not None:
                 raise ParameterError("add holds several providers: add one at a time.")
@@ -100,7 +102,7 @@ def _listed(add: object) -> list[object]:
     return list(add) if isinstance(add, Iterable) and not isinstance(add, str | bytes) else [add]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Opener:
     """What a reader has."""
 
@@ -131,9 +133,9 @@ def to_opener(key: object, passphrase: Passphrase | None, identity: object = Non
     KeyUnavailableError
         The keyring cannot be had.
     """
-    given = (key, passphrase, identity, provider) != (None, None, None, None)
-    providers = tuple(configured_providers()) if provider is None else (check_provider(provider),)
-    if not given and not providers:
+    if (key, passphrase, identity, provider) == (None, None, None, None):
+        if providers := configured_providers():
+            return Opener(providers=tuple(providers))
         raise ParameterError(
             "no key, no passphrase and no identity: give key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), "
             "passphrase=, identity= or provider=."
@@ -142,5 +144,5 @@ def to_opener(key: object, passphrase: Passphrase | None, identity: object = Non
         None if key is None else resolve_whole(key),
         passphrase,
         None if identity is None else check_identity(identity),
-        providers,
+        () if provider is None else (check_provider(provider),),
     )

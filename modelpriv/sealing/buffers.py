@@ -47,7 +47,7 @@ def read(fill: Callable[[memoryview], None], length: int) -> tuple[memoryview, l
     """
     stream_length, count = _read_table(fill, 2, length)
     lengths = _read_table(fill, count, length - 2 * _WORD)
-    if stream_length + sum(lengths) != length - (2 + count) * _WORD:
+    if count > stream_length or stream_length + sum(lengths) != length - (2 + count) * _WORD:
         raise SealedFileError("the sealed file's table does not fit its body: it was not written by modelpriv.")
     stream = _read(fill, stream_length)
     return stream, [_read(fill, size) for size in lengths]

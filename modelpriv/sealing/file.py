@@ -19,7 +19,7 @@ from modelpriv import _events, _files
 from modelpriv.errors import LockedError, ParameterError
 from modelpriv.keys import Identity, KeyProvider, Recipient, Signer, SigningKey, opening
 from modelpriv.sealing import buffers, layout, serializers, writing
-from modelpriv.sealing.access import Passphrase, to_opener, to_ways
+from modelpriv.sealing.access import Passphrase, Ways, to_opener, to_ways
 from modelpriv.sealing.policy import AccessPolicy, check_rules
 from modelpriv.sealing.reading import File, check_file, finish, open_head, opened
 from modelpriv.sealing.trust import to_trust
@@ -71,10 +71,10 @@ def dump(
 
     It protects the model against whoever gets the file and none of the keys: nothing of it can be read, and no byte of
     the file can be changed unseen. It leaks the model's size, the ids of the keys, recipients and signer, the versions
-    of Python, scikit-learn and numpy, and ``metadata``. A key or a passphrase says by itself that someone who has it
-    wrote the file; a recipient's public key says nothing of that, so a file for recipients or a provider is unpickled
-    only where its signer is trusted. Without ``sign_with`` such a file holds no pickle, but what skops can write, and
-    its reader names the types. It cannot keep a model from those who may open it.
+    of Python, scikit-learn and numpy, and ``metadata``. That a file of keys and passphrases opens says that somebody
+    who had one of them wrote it, so give each only to those whom you would let run code. A recipient's public key says
+    nothing of that: a file for recipients or a provider is unpickled only where its signer is trusted, and without
+    ``sign_with`` it holds no pickle, but what skops can write. It cannot keep a model from those who may open it.
 
     Parameters
     ----------
@@ -202,12 +202,14 @@ def load(
     identity : Identity, optional
         Opens what was sealed to its recipient.
     provider : KeyProvider, optional
-        Opens what it wrapped. By default those given to `modelpriv.keys.set_providers`.
+        Opens what it wrapped. Those given to `modelpriv.keys.set_providers` are asked where nothing else is given.
     trusted_signers : iterable of Signer or str, optional
         Whose files are unpickled, if they can be opened by recipients or providers. They come from you, never from the
         file. Those given to `modelpriv.sealing.set_trusted` are trusted too.
     trusted_types : iterable of str, optional
-        The full names of types that a file without a signature may hold; it is read by skops.
+        The full names of types that a file without a signature may hold, beside those of scikit-learn, numpy and
+        others that skops itself knows to be harmless; name at least one to say that you take such a file. It is read
+        by skops, and nothing of it is unpickled.
     allow_code : bool, default=False
         Whether the file may bring the code of its author's own classes (``code="by-value"``).
 
@@ -253,10 +255,15 @@ def load(
 
 @contextlib.contextmanager
 def _noting_versions(written: dict[str, str]) -> Iterator[None]:
-    """Add to what an unpickler raises that the file was written with other versions, where it was."""
+    """Add to what an unpickler raises what may be the cause: a class that is not here, or other versions."""
     try:
         yield
     except Exception as error:
+        if isinstance(error, ImportError | AttributeError):
+            error.add_note(
+                "The sealed file names classes or functions that are not here. If they are its author's own, install "
+                "their module, or let them stand in the file: dump(..., code='by-value')."
+            )
         if others := [f"{name} {version}" for name, version in written.items() if layout.VERSIONS.get(name) != version]:
             here = ", ".join(f"{name} {version}" for name, version in layout.VERSIONS.items())
             error.add_note(f"The sealed file was written with {', '.join(map(ascii, others))}; here are {here}.")
@@ -293,7 +300,7 @@ def _event(action: str, file: object) -> _events.event:
     return _events.event(action, "model", **name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Given:
     """What the caller of `dump` says."""
 
@@ -321,22 +328,16 @@ def _prepare(model: object, given: _Given) -> Callable[[Sink], object]:
         return lambda sink: sink(whole)
     source: Any = given if given.ways else contents
     ways = to_ways(source.key, given.passphrase, source.recipients, given.wrap_with)
-    signing_key = _signing_key(contents, given)
+    signing_key = _signing_key(contents, given, ways)
     origin = writing.origin(ways, signing_key)
-    code = contents.code if given.code is None else given.code
-    if code not in serializers.CODES:
-        raise ParameterError(f"code must be one of {', '.join(map(repr, serializers.CODES))}, got {code!r}.")
     unsigned = origin == "signed" and signing_key is None
-    if unsigned and (contents.policy is not None or code != "by-reference"):
-        raise ParameterError(
-            "without sign_with=, what is sealed to recipients or a provider is not unpickled by its readers, so it can "
-            "have neither a policy nor code='by-value'."
-        )
-    serializer = serializers.SKOPS if unsigned else serializers.CODES[code]
+    code = contents.code if given.code is None else given.code
+    serializer = serializers.choose(code, unsigned=unsigned, policy=contents.policy)
     manifest = layout.new_manifest(
         contents.metadata if given.metadata is None else given.metadata,
         origin=origin,
         serializer=serializer,
+        signer=None if signing_key is None else signing_key.signer.id,
         policy=None if contents.policy is None else contents.policy.to_json(),
         estimator=contents.description,
     )
@@ -345,10 +346,10 @@ def _prepare(model: object, given: _Given) -> Callable[[Sink], object]:
     return lambda sink: write(pieces, sink)
 
 
-def _signing_key(contents: Contents, given: _Given) -> SigningKey | None:
-    """Give the caller's signing key, else the model's own; what was read, and goes to others, has lost its own."""
+def _signing_key(contents: Contents, given: _Given, ways: Ways) -> SigningKey | None:
+    """Give the caller's signing key, else the model's own; under a key of one's own, what was read needs none."""
     if given.sign_with is not None:
         return check_signing_key(given.sign_with)
-    if given.ways and isinstance(contents.sign_with, Signer):
+    if isinstance(contents.sign_with, Signer) and given.ways and ways.symmetric:
         return None
     return check_signing_key(contents.sign_with)

@@ -12,8 +12,8 @@ The prelude has 40 bytes, integers little-endian; the whole file follows from it
 
     prelude || manifest || slot || slot || body || trailer, and nothing behind
 
-`origin` in the manifest is "keyring" where only key ids and passphrases open the file, for ever, so that who opens it
-knows that someone with the same secret wrote it; else "signed". `serializer` says how the body's object was written:
+`origin` in the manifest is "keyring" where only key ids and passphrases open the file, for ever, so that somebody who
+had one of these secrets wrote it; else "signed". `serializer` says how the body's object was written:
 "pickle-5", "cloudpickle-5" (with the code of the author's classes) or, in files that nobody signed, "skops".
 
 The manifest is canonical JSON that never changes once it is written. The body is bound to its bytes as they are
@@ -41,6 +41,7 @@ LARGEST_MANIFEST = 2**20
 LARGEST_SLOT = 2**20
 LARGEST_SIGNATURE = 2**14
 DIGEST = 32  # of each segment, in the trailer
+LOCK = 2**62  # a place behind every file, which who changes one in place locks
 
 _PRELUDE = struct.Struct("<8sIIIIQQ")
 PRELUDE = _PRELUDE.size
@@ -58,7 +59,7 @@ _KNOWN = [
     [SUITE, "signed", serializers.BY_VALUE],
     [SUITE, "signed", serializers.SKOPS],
 ]
-_OPTIONAL: dict[str, Any] = {"policy": {}, "estimator": {"class": "", "parameters": {}}}
+_OPTIONAL: dict[str, Any] = {"signer": "", "policy": {}, "estimator": {"class": "", "parameters": {}}}
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,12 @@ def new_manifest(
     *,
     origin: str = "keyring",
     serializer: str = serializers.BY_REFERENCE,
-    **more: dict[str, Any] | None,
+    **more: dict[str, Any] | str | None,
 ) -> bytes:
     """Write the manifest of a new file; ``metadata`` is what the author wants to be readable without a key.
 
-    The rules of a ``policy``, and the description of the ``estimator``, are only there where the author wants them.
+    The id of the ``signer``, the rules of a ``policy`` and the description of the ``estimator`` are only there where
+    there are such.
 
     Raises
     ------
@@ -143,9 +145,10 @@ def new_manifest(
     return manifest
 
 
-def renewed(manifest: bytes, origin: str) -> bytes:
+def renewed(manifest: bytes, *, origin: str, signer: str | None) -> bytes:
     """Write the manifest of a file that says the same as another one, and is another file."""
-    return _json.dump(read_manifest(manifest) | {"file_id": secrets.token_hex(16), "origin": origin})
+    fields = read_manifest(manifest) | {"file_id": secrets.token_hex(16), "origin": origin, "signer": signer}
+    return _json.dump({name: value for name, value in fields.items() if value is not None})
 
 
 def check_metadata(metadata: object) -> dict[str, Any]:
@@ -189,6 +192,7 @@ def read_manifest(data: bytes) -> dict[str, Any]:
             "file_id": str(),
             "versions": dict(versions),
             "metadata": dict(),
+            "signer": str(),
             "policy": dict(),
             "estimator": {"class": str(), "parameters": dict()},
         } if all(isinstance(version, str) for version in versions.values()):

@@ -175,7 +175,9 @@ def leak_report(model: object, *, show: bool = False, strict: bool = False) -> L
     leaks = tuple(leak if show else Leak(leak.place, leak.kind, leak.size) for leak in found)
     report = LeakReport(source, leaks)
     if strict and leaks:
-        raise SealedFileError(str(report))
+        raise SealedFileError(
+            f"{report}\nSeal it: modelpriv.dump, or EncryptedEstimator around the outermost estimator."
+        )
     return report
 
 

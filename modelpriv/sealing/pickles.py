@@ -5,6 +5,7 @@ opcodes are measured and passed over.
 """
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -63,11 +64,17 @@ def read_pickle(file: Bounded, depth: int = 0) -> Any:
         raise ParameterError("the pickle is nested too deeply to be one.")
     machine = _Machine(file, depth)
     try:
-        for opcode, argument, _ in pickletools.genops(file):  # type: ignore[arg-type]  # it needs read, readline and tell
-            machine.step(opcode.name, argument)
-        return machine.stack[-1]
+        # With the texts of hostile pickles pickletools warns, and fails in more ways than one.
+        with warnings.catch_warnings(action="ignore"):
+            return _run(machine, file)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         raise ParameterError("the pickle is cut, or no pickle.") from None
+
+
+def _run(machine: "_Machine", file: Bounded) -> Any:
+    for opcode, argument, _ in pickletools.genops(file):  # type: ignore[arg-type]  # it needs read, readline and tell
+        machine.step(opcode.name, argument)
+    return machine.stack[-1]
 
 
 class _Machine:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from modelpriv import _events
 from modelpriv.errors import ParameterTypeError, SealedFileError
@@ -17,13 +17,6 @@ from modelpriv.sealing.access import Opener
 from modelpriv.sealing.trust import Trust
 
 File = str | os.PathLike[str] | BinaryIO
-
-
-class SeekableSource(floe.Source, Protocol):
-    """What a sealed file is read from."""
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a place."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,7 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(file: File) -> Iterator[tuple[SeekableSource, int]]:
+def opened(file: File) -> Iterator[tuple[floe.Source, int]]:
     """Open a file for reading if it is a path, and say how many bytes there are to read."""
     if isinstance(file, str | os.PathLike):
         with Path(file).open("rb", buffering=0) as source:
@@ -74,15 +67,6 @@ def read_head(source: floe.Source, size: int) -> Head:
     prelude = layout.Prelude.read(_read_bytes(source, min(size, layout.PRELUDE)), size)
     manifest, first, second = (_read_bytes(source, length) for length in (prelude.manifest, prelude.slot, prelude.slot))
     return Head(prelude, manifest, (first, second))
-
-
-def read_signature(source: SeekableSource, head: Head) -> bytes:
-    """Read the signature of a file whose head was just read; empty if there is none."""
-    if not head.prelude.trailer:
-        return b""
-    digests = layout.DIGEST * floe.segments(head.prelude.body)
-    source.seek(head.prelude.body + digests, io.SEEK_CUR)
-    return _read_bytes(source, head.prelude.trailer - digests)
 
 
 def open_head(source: floe.Source, size: int, opener: Opener) -> Opened:
@@ -126,7 +110,7 @@ def finish(source: floe.Source, found: Opened, trust: Trust) -> None:
         header=found.header,
         body=found.head.prelude.body,
         read=found.observed.digests,
-        trusted=trust.signers,
+        trusted=tuple(signer for signer in trust.signers if signer.id == found.fields.get("signer")),
     )
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from modelpriv import _events, _files
-from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
-from modelpriv.keys import Identity, KeyProvider, Recipient, Signer, SigningKey
+from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
+from modelpriv.keys import Identity, KeyProvider, Keyring, Recipient, Signer, SigningKey
 from modelpriv.keys import envelope as stanzas
 from modelpriv.sealing import envelope, floe, layout, serializers, writing
 from modelpriv.sealing.access import Passphrase, to_added, to_opener, to_ways
@@ -28,12 +28,13 @@ def rewrap(
     provider: KeyProvider | None = None,
     add: object = None,
     add_passphrase: Passphrase | None = None,
-    remove: str | Iterable[str] = (),
+    remove: str | Recipient | Iterable[str | Recipient] = (),
 ) -> None:
     """Change who opens a sealed file, in place; its body and its signature are not touched.
 
-    It protects nothing that was open before: whoever could open the file may have kept its key, or an older copy of the
-    file, and then opens it still. Use `rekey` to revoke. It leaks what `modelpriv.inspect` shows. It does not make the
+    It protects nothing that was open before: whoever could open the file may have kept its key, and with it opens the
+    file still, and can write another body for those who open it without a signature. Use `rekey` to revoke, and to
+    rotate a key that somebody else had. It leaks what `modelpriv.inspect` shows. It does not make the
     file another one: its id stays.
 
     Parameters
@@ -47,16 +48,16 @@ def rewrap(
     identity : Identity, optional
         Opens the file now.
     provider : KeyProvider, optional
-        Opens the file now. By default those given to `modelpriv.keys.set_providers`.
+        Opens the file now. Those given to `modelpriv.keys.set_providers` are asked where nothing else is given.
     add : Keyring, str, Recipient or KeyProvider, or a list of these, optional
         Shall open the file too: a keyring (its primary key) or the URI of one, a recipient or its line, a provider.
         Recipients and providers can only be added to a file that is signed, or was made for such: whoever has a
         recipient's public key can write to it, and the others could not tell.
     add_passphrase : str or bytes, optional
         Shall open the file too.
-    remove : str or iterable of str, optional
-        What shall not open it any more: key ids, ids of recipients, types of providers, or ``"passphrase"`` for every
-        passphrase that opened it before.
+    remove : str, Recipient, or an iterable of these, optional
+        What shall not open it any more: key ids, recipients or their ids, types of providers, or ``"passphrase"`` for
+        every passphrase that opened it before.
 
     Raises
     ------
@@ -86,14 +87,20 @@ def rewrap(
     Ridge()
     """
     opener = to_opener(key, passphrase, identity, provider)
-    with _events.event("rewrap", "model", file=os.fsdecode(file)):
-        with Path(file).open("r+b", buffering=0) as target:
-            found = open_head(target, os.fstat(target.fileno()).st_size, opener)
-            ways = _kept(found.envelope.stanzas, [remove] if isinstance(remove, str) else list(remove))
-            ways = _with_added(ways, found, add, add_passphrase)
-            if fits := envelope.room(ways) <= found.head.prelude.slot:
-                _write_slots(target, found, ways)
-        if not fits:
+    with (
+        _events.event("rewrap", "model", file=os.fsdecode(file)),
+        Path(file).open("r+b", buffering=0) as target,
+        _files.locked(target, layout.LOCK),
+    ):
+        target.seek(0)
+        if not os.path.samestat(os.fstat(target.fileno()), Path(file).stat()):
+            raise SealedFileError(f"{os.fsdecode(file)} was replaced at this moment: look at it, and try again.")
+        found = open_head(target, os.fstat(target.fileno()).st_size, opener)
+        ways = _kept(found.envelope.stanzas, [remove] if isinstance(remove, str | Recipient) else list(remove))
+        ways = _with_added(ways, found, add, add_passphrase)
+        if envelope.room(ways) <= found.head.prelude.slot:
+            _write_slots(target, found, ways)
+        else:
             _write_with_larger_slots(file, found, ways)
 
 
@@ -129,7 +136,7 @@ def rekey(
     identity : Identity, optional
         Opens the file now.
     provider : KeyProvider, optional
-        Opens the file now. By default those given to `modelpriv.keys.set_providers`.
+        Opens the file now. Those given to `modelpriv.keys.set_providers` are asked where nothing else is given.
     new_key : Keyring or str, optional
         Its primary key opens the file from now on.
     new_passphrase : str or bytes, optional
@@ -192,16 +199,23 @@ def rekey(
                 "nobody vouches for what is in the file: load it with trusted_types= and dump it anew."
             )
         trust.check(found.fields, signed=found.signed)
-        manifest = layout.renewed(found.head.manifest, writing.origin(ways, signing_key))
+        manifest = layout.renewed(
+            found.head.manifest,
+            origin=writing.origin(ways, signing_key),
+            signer=None if signing_key is None else signing_key.signer.id,
+        )
         write = writing.prepare(manifest, found.length, ways, sign_with=signing_key)
         write(_pieces(found), target.write)
         finish(source, found, trust)
 
 
-def _kept(ways: list[Stanza], removed: list[str]) -> list[Stanza]:
+def _kept(ways: list[Stanza], unwanted: list[str | Recipient]) -> list[Stanza]:
     """Give the stanzas but for those that are to be removed, each of which must be there."""
+    removed = [one.id if isinstance(one, Recipient) else one for one in unwanted]
     if not all(isinstance(name, str) for name in removed):
-        raise ParameterTypeError("remove must be key ids, ids of recipients, types of providers, or 'passphrase'.")
+        raise ParameterTypeError(
+            "remove must be key ids (keys.primary), recipients or their ids, types of providers, or 'passphrase'."
+        )
     names = [stanzas.name_of(way) for way in ways]
     if missing := [name for name in removed if name not in names]:
         there = ", ".join(map(ascii, sorted(set(names))))
@@ -212,25 +226,34 @@ def _kept(ways: list[Stanza], removed: list[str]) -> list[Stanza]:
 
 
 def _with_added(ways: list[Stanza], found: Opened, add: object, add_passphrase: Passphrase | None) -> list[Stanza]:
-    """Add stanzas; one for a key or recipient that opens the file already is not written twice."""
+    """Add stanzas; what opens the file already is not written twice, and what only looks so is replaced."""
     added = to_added(add, add_passphrase)
     if not added.symmetric and found.fields["origin"] == "keyring":
         raise ParameterError(
             "add names a recipient or provider, and nobody could tell any more who wrote this file, which is unpickled "
             "because only holders of its keys can have: write it anew with rekey(new_recipients=..., sign_with=...)."
         )
-    there = set(map(stanzas.name_of, ways))
-    added = dataclasses.replace(
-        added,
-        keyring=None if added.keyring is None or added.keyring.primary in there else added.keyring,
-        recipients=tuple(one for one in dict.fromkeys(added.recipients) if one.id not in there),
-    )
+    added = dataclasses.replace(added, recipients=tuple(dict.fromkeys(added.recipients)))
+    context = envelope.wrap_context(found.head.manifest)
+    if added.keyring is not None and _opens(ways, added.keyring, context, found.envelope.file_key):
+        added = dataclasses.replace(added, keyring=None)
+    renewed = {one.id for one in added.recipients} | ({added.keyring.primary} if added.keyring else set())
+    ways = [way for way in ways if stanzas.name_of(way) not in renewed]
     if not added.none:
-        ways = ways + added.wrap(found.envelope.file_key, envelope.wrap_context(found.head.manifest))
+        ways = ways + added.wrap(found.envelope.file_key, context)
     if not ways:
         raise ParameterError("nothing would be left that opens the file: add a key or a passphrase as well.")
     stanzas.check(ways)
     return ways
+
+
+def _opens(ways: list[Stanza], keyring: Keyring, context: bytes, file_key: bytes) -> bool:
+    """Tell whether there is a stanza of a keyring's primary key that gives the file's key."""
+    named = [way for way in ways if stanzas.name_of(way) == keyring.primary]
+    try:
+        return stanzas.unwrap(named, context=context, keyring=keyring) == file_key
+    except (KeyUnavailableError, SealedFileError):
+        return False
 
 
 def _fresh_slot(found: Opened, ways: list[Stanza], prelude: layout.Prelude) -> bytes:

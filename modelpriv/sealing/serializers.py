@@ -18,14 +18,32 @@ from typing import Any
 from modelpriv.errors import KeyUnavailableError, LockedError, ParameterError, SealedFileError, UntrustedError
 from modelpriv.keys.providers.blobs import need
 
-__all__ = ["BY_REFERENCE", "BY_VALUE", "CODES", "SKOPS", "check_versions", "restore", "take_apart"]
+__all__ = ["BY_REFERENCE", "BY_VALUE", "CODES", "SKOPS", "check_versions", "choose", "restore", "take_apart"]
 
 BY_REFERENCE, BY_VALUE, SKOPS = "pickle-5", "cloudpickle-5", "skops"
 CODES = {"by-reference": BY_REFERENCE, "by-value": BY_VALUE}
 
 # Never put into a file, wherever they are installed: who reads the file has them.
 _THEIRS = {"modelpriv", "sklearn", "numpy", "scipy", "pandas", "joblib", "cloudpickle"}
-_registering = threading.Lock()
+_registering = threading.RLock()  # of wrappers inside of wrappers too
+
+
+def choose(code: object, *, unsigned: bool, policy: object) -> str:
+    """Give the serialiser for what stands in ``code``; if no reader may unpickle, it is skops.
+
+    Raises
+    ------
+    ParameterError
+        There is no such code, or skops cannot do what is asked.
+    """
+    if not isinstance(code, str) or code not in CODES:
+        raise ParameterError(f"code must be one of {', '.join(map(repr, CODES))}, got {code!r}.")
+    if unsigned and (policy is not None or CODES[code] != BY_REFERENCE):
+        raise ParameterError(
+            "without sign_with=, what is sealed to recipients or a provider is not unpickled by its readers, so it can "
+            "have neither a policy nor code='by-value'."
+        )
+    return SKOPS if unsigned else CODES[code]
 
 
 def take_apart(obj: object, serializer: str) -> tuple[list[memoryview], list[memoryview]]:

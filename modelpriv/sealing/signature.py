@@ -89,14 +89,6 @@ def write(key: SigningKey, manifest: bytes, body: int, written: Digesting) -> by
     return digests + _json.dump(write_signature(key, _message(manifest, written.header, body, digests)))
 
 
-def claimed_signer(signature: bytes) -> str | None:
-    """Give the id of the signer that the end of a trailer names, if it has the form of one; nothing is verified."""
-    try:
-        return str(_json.load(signature)["signer"])
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
 def check(
     trailer: bytes, *, manifest: bytes, header: bytes, body: int, read: list[bytes], trusted: tuple[Signer, ...]
 ) -> Signer:
@@ -126,7 +118,9 @@ def check(
     try:
         found = _json.load(signature)
     except ValueError:
-        raise SealedFileError("the sealed file's trailer cannot be read: it is damaged or was altered.") from None
+        found = None
+    if found is None or _json.dump(found) != signature:
+        raise SealedFileError("the sealed file's trailer cannot be read: it is damaged or was altered.")
     for number, digest in enumerate(read):
         if digest != digests[layout.DIGEST * number : layout.DIGEST * (number + 1)]:
             raise SealedFileError(f"segment {number} of the sealed file is not the one that was signed.")

@@ -41,13 +41,19 @@ class Trust:
             return
         if fields["serializer"] == serializers.SKOPS:
             raise UntrustedError(
-                "the sealed file is not signed, and everybody who knows a recipient can write such a file: name the "
-                "types that it may hold in trusted_types=[...], the model's own among them."
+                "the sealed file is not signed, and everybody who knows a recipient can write such a file: say that "
+                "skops may read it by trusted_types=[...], with the names of the types in it that skops does not know "
+                "itself (the model's own will do where it knows all)."
             )
         if not signed:
             raise UntrustedError(
                 "the sealed file is not signed, and everybody who knows a recipient can write such a file: it is not "
                 "unpickled; ask its author for a signed one (sign_with=)."
+            )
+        if self.signers and fields.get("signer") not in {signer.id for signer in self.signers}:
+            raise UntrustedError(
+                f"the sealed file is not unpickled: it is signed by a stranger, and not by any of the trusted signers "
+                f"({', '.join(signer.id for signer in self.signers)})."
             )
         if not self.signers:
             raise UntrustedError(
@@ -108,7 +114,10 @@ def _read_types(types: object, parameter: str) -> tuple[str, ...]:
     names = tuple(types)
     for name in names:
         if not isinstance(name, str):
-            raise ParameterTypeError(f"{parameter} must hold names of types as text, got {type(name).__name__}.")
+            written = f": write {name.__module__ + '.' + name.__qualname__!r}" if isinstance(name, type) else ""
+            raise ParameterTypeError(
+                f"{parameter} must hold names of types as text, got {type(name).__name__}{written}."
+            )
     return names
 
 

@@ -22,8 +22,8 @@ def check_signing_key(key: object) -> SigningKey | None:
     """Give back a signing key or None, and refuse anything else."""
     if key is not None and not isinstance(key, SigningKey):
         raise ParameterTypeError(
-            f"sign_with must be a SigningKey, got {type(key).__name__}: what was read holds only the signer's public "
-            "key. Give the private one, or None."
+            f"sign_with must be a SigningKey, got {type(key).__name__}: SigningKey.load(path) reads one. What was read "
+            "from a model holds only its signer's public key: give the private one, or None."
         )
     return key
 
