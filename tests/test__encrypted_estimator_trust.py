@@ -95,3 +95,14 @@ def test_a_text_that_is_no_uri_is_not_kept():
     with pytest.raises(ParameterError) as refused:
         model.fit(X, Y)
     assert secret not in str(refused.value)
+
+
+def test_a_misspelt_method_in_a_policy(keyring):
+    """A policy that names no method of scikit-learn or the inner estimator is refused by fit and when written."""
+    odd = AccessPolicy(methods=["predct"])
+    for attempt in (
+        lambda: EncryptedEstimator(Ridge(), key=keyring, policy=odd).fit(X, Y),
+        lambda: sealing.dumps(EncryptedEstimator(Ridge().fit(X, Y), key=keyring, policy=odd)),
+    ):
+        with pytest.raises(ParameterError, match="'predct'"):
+            attempt()

@@ -398,3 +398,16 @@ def test_what_is_looked_through_for_secrets():
     with pytest.raises(ParameterError) as raised:
         refuse()
     assert "canary" in carried(raised.value)
+
+
+def test_no_keyring_over_another(keyring, tmp_path):
+    """A file that holds another keyring is not replaced, and one that shares a key is."""
+    path = tmp_path / "keys.json"
+    keyring.save(path, passphrase=PASSPHRASE)
+    before = path.read_bytes()
+    with pytest.raises(ParameterError, match=keyring.primary):
+        Keyring.generate().save(path, passphrase=PASSPHRASE)
+    assert path.read_bytes() == before
+    rotated = keyring.rotate()
+    rotated.save(path, passphrase=PASSPHRASE)
+    rotated.retire(keyring.primary).save(path, passphrase=PASSPHRASE)

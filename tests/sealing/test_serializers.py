@@ -389,3 +389,10 @@ def test_what_skops_cannot_write(reader):
         sealing.dumps(Local(), recipients=[reader.recipient])
     assert "4711" not in str(refusal.value)
     assert refusal.value.__suppress_context__
+
+
+def test_a_wrapper_inside_of_a_wrapper(keyring):
+    """A wrapper by value inside of a dump by value does not wait for itself."""
+    inner = EncryptedEstimator(Ridge().fit([[0.0], [1.0]], [0.0, 1.0]), key=keyring, code="by-value")
+    data = sealing.dumps([inner], key=keyring, code="by-value")
+    assert len(sealing.loads(data, key=keyring, allow_code=True)) == 1

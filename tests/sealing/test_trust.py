@@ -2,6 +2,8 @@
 
 import io
 import secrets
+import struct
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import numpy as np
@@ -9,11 +11,11 @@ import pytest
 import skops.io
 from sklearn.linear_model import Ridge
 
-from modelpriv import _json, sealing
+from modelpriv import EncryptedEstimator, _json, sealing
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError, UntrustedError
-from modelpriv.keys import Identity, Keyring, SigningKey
+from modelpriv.keys import Identity, Keyring, SigningKey, set_providers
 from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import buffers, envelope, floe, layout, serializers, signature
+from modelpriv.sealing import access, buffers, envelope, floe, layout, serializers, signature
 
 KINDS = ("ed25519", "ml-dsa-65")
 
@@ -503,3 +505,103 @@ def test_what_a_keyring_of_another_says(ada, author):
         sealing.loads(data, key=other, trusted_signers=[author.signer])
     assert ada.recipient.id in str(refused.value)
     assert other.primary in str(refused.value)
+
+
+def test_another_trusted_signer_in_the_authors_place(ada, author):
+    """Somebody whom the reader trusts too cannot put their signature in the author's place: the manifest names hers."""
+    parts = Parts(sealing.dumps(Ridge(), recipients=[ada.recipient], sign_with=author), identity=ada)
+    eve = SigningKey.generate()
+    with pytest.raises(UntrustedError):
+        sealing.loads(parts.write(sign_with=eve), identity=ada, trusted_signers=[author.signer, eve.signer])
+
+
+def test_no_work_for_strangers(ada, author, monkeypatch):
+    """A stranger's file is refused by its manifest, before its body is read."""
+    data = sealing.dumps(Ridge(), recipients=[ada.recipient], sign_with=SigningKey.generate())
+    monkeypatch.setattr(buffers, "read", lambda *_: pytest.fail("the body was read"))
+    with pytest.raises(UntrustedError, match="stranger"):
+        sealing.loads(data, identity=ada, trusted_signers=[author.signer])
+
+
+def test_a_stanza_that_only_bears_the_name(keyring, ada, author, tmp_path):
+    """A stanza under the name of a key or recipient that does not open the file is replaced by one that does."""
+    path = tmp_path / "m"
+    whole = sealing.dumps(Ridge(alpha=3), passphrase="an example", recipients=[ada.recipient], sign_with=author)
+    parts = Parts(whole, passphrase="an example")
+    context = envelope.wrap_context(parts.manifest)
+    false = [
+        *stanzas.wrap(bytes(32), context=context, keyring=keyring, recipients=[ada.recipient]),
+        {"type": "of tomorrow", "key_id": keyring.primary, "recipient": ada.recipient.id},
+    ]
+    passphrase = [way for way in parts.stanzas if way["type"] == "argon2id"]
+    path.write_bytes(parts.write(ways=[*false, *passphrase]))
+    sealing.rewrap(path, passphrase="an example", add=[keyring, ada.recipient], remove="passphrase")
+    for opening in ({"key": keyring}, {"identity": ada}):
+        assert sealing.load(path, **opening, trusted_signers=[author.signer]).alpha == 3
+
+
+def test_recipients_are_removed_as_they_were_added(ada, author, tmp_path):
+    """A recipient is removed as an object or by its id, and an identity in its place is refused with the remedy."""
+    path, eve = tmp_path / "m", Identity.generate("x25519")
+    sealing.dump(Ridge(), path, recipients=[ada.recipient], sign_with=author)
+    with pytest.raises(ParameterTypeError, match=r"identity\.recipient"):
+        sealing.rewrap(path, identity=ada, add=eve)
+    for remove in (eve.recipient, [eve.recipient], eve.recipient.id):
+        sealing.rewrap(path, identity=ada, add=eve.recipient)
+        sealing.rewrap(path, identity=ada, remove=remove)
+        assert len(sealing.inspect(path).stanzas) == 1
+
+
+def test_rewraps_at_once(keyring, ada, author, tmp_path):
+    """Of several rewraps at once none is lost."""
+    path = tmp_path / "m"
+    sealing.dump(Ridge(), path, key=keyring, sign_with=author)
+    others = [Identity.generate("x25519").recipient for _ in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda one: sealing.rewrap(path, key=keyring, add=one), others))
+    assert {way.get("recipient") for way in sealing.inspect(path).stanzas} == {None, *(one.id for one in others)}
+
+
+def test_providers_are_asked_only_where_nothing_else_is_given(keyring, author):
+    """A configured provider is not asked for a file that a key shall open, nor when a locked object is looked at."""
+    set_providers(_Elsewhere())
+    try:
+        _Elsewhere.asked = 0
+        data = sealing.dumps(Ridge(), wrap_with=_Elsewhere(), sign_with=author)
+        with pytest.raises(KeyUnavailableError):
+            sealing.loads(data, key=keyring)
+        odd = EncryptedEstimator.__new__(EncryptedEstimator)
+        odd.__setstate__({"sealed": data, "key": None})
+        assert "locked" in repr(odd)
+        assert not hasattr(odd, "coef_")
+        assert not _Elsewhere.asked
+        with pytest.raises(KeyUnavailableError):
+            sealing.loads(data)
+        assert _Elsewhere.asked
+    finally:
+        set_providers()
+
+
+def test_costly_passphrases_add_up(keyring, bomb):
+    """Passphrase stanzas that would take long together are refused before one of them is tried."""
+    parts = Parts(sealing.dumps(bomb(), key=keyring), keyring=keyring)
+    context = envelope.wrap_context(parts.manifest)
+    costly = [
+        stanzas.wrap(parts.file_key, context=context, passphrase="x")[0] | {"passes": 10, "memory_kib": 256 * 1024}
+        for _ in range(2)
+    ]
+    refuses(parts.write(ways=costly), bomb, SealedFileError, passphrase="an example")
+
+
+def test_more_arrays_than_the_stream_can_name(keyring, bomb):
+    """A table of more arrays than the stream has bytes is refused before any of them is made."""
+    parts = Parts(sealing.dumps(bomb(), key=keyring), keyring=keyring)
+    table = struct.pack("<2Q", 5, 1000) + bytes(8 * 1000) + b"12345"
+    assert "table" in refuses(parts.write(table), bomb, SealedFileError, key=keyring)
+
+
+def test_what_holds_a_passphrase_does_not_show_it():
+    """What carries the parameters from room to room shows no passphrase where a debugger prints locals."""
+    for held in (access.Ways(passphrase="hunter2"), access.Opener(passphrase="hunter2")):
+        assert "hunter2" not in repr(held)
+    assert "hunter2" not in repr(sealing.file._Given(None, "hunter2", None, None, None, None, None))
