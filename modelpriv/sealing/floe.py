@@ -227,63 +227,49 @@ class Reader:
         observe: Callable[[int, memoryview], object] | None = None,
     ) -> None:
         self._message, self._source, self._observe = message, source, observe
-        self._left = length = plaintext_length(message_length, message.segment)  # not yet opened
+        self._left = length = plaintext_length(message_length, message.segment)
         self._last = segments(message_length, message.segment) - 1
-        self._number = 0  # of the segment that is opened next
-        self._pool = ThreadPoolExecutor(1) if length >= MANY * message.segment else None
-        size = min(length, message.segment)
-        self._sealed = memoryview(bytearray(size + OVERHEAD))
-        self._opened = deque(memoryview(bytearray(size)) for _ in range(1 if self._pool is None else 2))
-        self._ahead: deque[Future[memoryview]] = deque()  # being opened before they are asked for
-        self._ready = self._opened[0][:0]  # opened and not yet asked for
-        self._end()
+        self._number = 0
+        self._sealed = memoryview(bytearray(min(length, message.segment) + OVERHEAD))
+        self._opened = memoryview(bytearray(min(length, message.segment)))
+        self._ready = self._opened[:0]  # decrypted and not yet asked for
+        if not length:
+            self._open(self._opened)
 
     def readinto(self, out: memoryview) -> None:
         """Fill ``out`` with the next bytes; when all are read, all segments have been verified.
 
         Before that, what was read is authentic, but the message may have been cut behind it.
         """
-        try:
-            while len(out):
-                if not len(self._ready) and not self._ahead and len(out) >= MANY * self._message.segment:
-                    take = len(out) - len(out) % self._message.segment
-                    self._open_many(out[:take])
-                else:
-                    self._ready = self._ready if len(self._ready) else self._next()
-                    take = min(len(out), len(self._ready))
-                    out[:take] = self._ready[:take]
-                    self._ready = self._ready[take:]
-                out = out[take:]
-            self._end()
-        except BaseException:
-            self._stop()
-            raise
+        segment = self._message.segment
+        while len(out):
+            whole = min(segment, self._left)
+            if not len(self._ready) and len(out) >= MANY * segment:
+                take = len(out) - len(out) % segment
+                self._open_many(out[:take])
+            elif not len(self._ready) and len(out) >= whole:
+                take = whole
+                self._open(out[:take])
+            else:
+                if not len(self._ready):
+                    self._ready = self._opened[:whole]
+                    self._open(self._ready)
+                take = min(len(out), len(self._ready))
+                out[:take] = self._ready[:take]
+                self._ready = self._ready[take:]
+            out = out[take:]
 
-    def _next(self) -> memoryview:
-        """Give the next segment; of a long message the one behind it is opened meanwhile, by a thread beside."""
-        if self._pool is None:
-            return self._open(*self._claim())
-        while self._left and len(self._ahead) < len(self._opened):
-            self._ahead.append(self._pool.submit(self._open, *self._claim()))
-        return self._ahead.popleft().result()
-
-    def _claim(self) -> tuple[int, memoryview]:
-        """Give the number of the segment to be opened next, and the memory for it that was not used for longest."""
-        self._opened.rotate()
-        return self._advance(1, out := self._opened[0][: min(self._left, self._message.segment)]), out
-
-    def _open(self, number: int, out: memoryview) -> memoryview:
+    def _open(self, out: memoryview) -> None:
         sealed = self._sealed[: len(out) + OVERHEAD]
         read_exactly(self._source, sealed)
         if self._observe is not None:
-            self._observe(number, sealed)
-        self._message.open_(number, sealed, out, last=number == self._last)
-        return out
+            self._observe(self._number, sealed)
+        self._message.open_(self._number, sealed, out, last=self._number == self._last)
+        self._advance(1, len(out))
 
     def _open_many(self, out: memoryview) -> None:
         """Open full segments on two threads: most of the time goes into memory that is touched for the first time."""
-        segment = self._message.segment
-        first = self._advance(len(out) // segment, out)
+        first, segment = self._number, self._message.segment
         numbers = iter(range(len(out) // segment))
         turn = threading.Lock()
 
@@ -302,24 +288,13 @@ class Reader:
             other = pool.submit(work, memoryview(bytearray(len(self._sealed))))
             work(self._sealed)
             other.result()
+        self._advance(len(out) // segment, len(out))
 
-    def _advance(self, count: int, out: memoryview) -> int:
-        """Count segments as opened, into ``out``, and give the number of the first."""
-        first, self._number = self._number, self._number + count
-        self._left -= len(out)
-        return first
-
-    def _end(self) -> None:
-        """Open the empty segment that another writer may end with, once all before it has been handed out."""
-        if self._left or self._ahead or len(self._ready):
-            return
-        if self._number == self._last:
-            self._open(self._advance(1, self._ready), self._ready)
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+    def _advance(self, segments: int, length: int) -> None:
+        self._number += segments
+        self._left -= length
+        if not self._left and self._number == self._last:  # another writer may end with an empty segment
+            self._open(self._opened[:0])
 
 
 def read_exactly(source: Source, out: memoryview) -> None:
