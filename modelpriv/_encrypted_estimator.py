@@ -7,6 +7,7 @@ import copy
 import hmac
 import html
 import io
+import re
 import secrets
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["EncryptedEstimator"]
 
 _NOT_CONTENT = {"key", "recipients", "sign_with", "_read"}
+_KEY_ID = re.compile("[0-9a-f]{8}")
 _PROCESS_KEY = secrets.token_bytes(32)
 
 Wrapper = TypeVar("Wrapper", bound="EncryptedEstimator")
@@ -363,7 +365,8 @@ class EncryptedEstimator(DelegatingEstimator):
         reference = None
         with contextlib.suppress(Exception):
             # Now, because the keyring that opens the enclosing file is known only while it is being opened.
-            reference = KeyReference(*state["key"])
+            if all(map(_KEY_ID.fullmatch, state["key"][0])):  # they are shown, and may be a stranger's text
+                reference = KeyReference(*state["key"])
         sealed, cloned = state.get("sealed"), state.get("cloned") is True
         self.__dict__ = {"_sealed": sealed if isinstance(sealed, bytes) else b"", "_cloned": cloned, "key": reference}
 

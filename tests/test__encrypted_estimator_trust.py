@@ -106,3 +106,13 @@ def test_a_misspelt_method_in_a_policy(keyring):
     ):
         with pytest.raises(ParameterError, match="'predct'"):
             attempt()
+
+
+def test_key_ids_of_a_stranger_are_not_shown(keyring):
+    """Key ids in a pickle that are none reach no repr and no error: they may be text for a terminal."""
+    odd = EncryptedEstimator.__new__(EncryptedEstimator)
+    sealed = sealing.dumps(Ridge(), key=keyring)
+    odd.__setstate__({"sealed": sealed, "key": (("\x1b[2Jcanary",), (bytes(16),), None)})
+    with pytest.raises(LockedError) as refused:
+        odd.predict(X)
+    assert "canary" not in repr(odd) + str(refused.value)

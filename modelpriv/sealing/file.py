@@ -22,8 +22,9 @@ from modelpriv.sealing import buffers, layout, serializers, writing
 from modelpriv.sealing.access import Passphrase, Ways, to_opener, to_ways
 from modelpriv.sealing.policy import AccessPolicy, check_rules
 from modelpriv.sealing.reading import File, check_file, finish, open_head, opened
+from modelpriv.sealing.signature import Sink
 from modelpriv.sealing.trust import to_trust
-from modelpriv.sealing.writing import Sink, check_signing_key, write_all
+from modelpriv.sealing.writing import check_signing_key, write_all
 
 
 @dataclass(frozen=True)

@@ -128,8 +128,8 @@ def segments(message_length: int, segment: int = SEGMENT) -> int:
 class Writer:
     """Encrypts a message whose length is known, in pieces of any size, straight from where they lie.
 
-    A long one is encrypted while the segment before is written by a thread beside: a third of the time of either. So
-    it is used in a with statement, which waits for the last.
+    A long one is encrypted while the segment before is written by a thread beside, which saves a fifth to a quarter
+    of the time. So it is used in a with statement, which waits for the last.
 
     Parameters
     ----------

@@ -37,9 +37,11 @@ class Trust:
                 "the sealed file brings the code of its author's own classes, which runs when it is read: pass "
                 "allow_code=True if it may."
             )
-        if fields["origin"] == "keyring" or (fields["serializer"] == serializers.SKOPS and self.types):
+        if fields["origin"] == "keyring":
             return
         if fields["serializer"] == serializers.SKOPS:
+            if self.types:
+                return
             raise UntrustedError(
                 "the sealed file is not signed, and everybody who knows a recipient can write such a file: say that "
                 "skops may read it by trusted_types=[...], with the names of the types in it that skops does not know "
@@ -50,16 +52,16 @@ class Trust:
                 "the sealed file is not signed, and everybody who knows a recipient can write such a file: it is not "
                 "unpickled; ask its author for a signed one (sign_with=)."
             )
-        if self.signers and fields.get("signer") not in {signer.id for signer in self.signers}:
-            raise UntrustedError(
-                f"the sealed file is not unpickled: it is signed by a stranger, and not by any of the trusted signers "
-                f"({', '.join(signer.id for signer in self.signers)})."
-            )
         if not self.signers:
             raise UntrustedError(
                 "the sealed file can have been written by everybody who knows a recipient, so its signature counts: "
                 "pass trusted_signers=[...] with the signers (their line of text, got from them) whose models may run "
                 "here."
+            )
+        if fields.get("signer") not in {signer.id for signer in self.signers}:
+            raise UntrustedError(
+                f"the sealed file is not unpickled: it is signed by a stranger, and not by any of the trusted signers "
+                f"({', '.join(signer.id for signer in self.signers)})."
             )
 
 
@@ -78,7 +80,7 @@ def set_trusted(*, signers: Iterable[Signer | str] = (), types: Iterable[str] = 
     signers : iterable of Signer or str
         Whose models may be unpickled.
     types : iterable of str
-        Full names of the types that unsigned files may hold, for skops.
+        Full names of the types that unsigned files may hold, beside those that skops itself knows.
     allow_code : bool, default=False
         Whether models of trusted signers, and those under an own key, may bring their own code.
 

@@ -9,8 +9,7 @@ from modelpriv.errors import ParameterTypeError
 from modelpriv.keys import SigningKey
 from modelpriv.sealing import envelope, floe, layout, signature
 from modelpriv.sealing.access import Ways
-
-Sink = Callable[[memoryview], object]
+from modelpriv.sealing.signature import Sink
 
 
 def origin(ways: Ways, sign_with: SigningKey | None) -> str:
