@@ -17,7 +17,8 @@ import pandas as pd
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from benchmarks.harness import Contestant, Race, Row
-from modelpriv import AuditLog, FieldEncryptor, Keyring, _events
+from modelpriv import AuditLog, FieldEncryptor, Keyring
+from modelpriv._core import events
 from modelpriv.keys import set_providers
 from modelpriv.keys.providers.vault import VaultProvider
 
@@ -115,9 +116,9 @@ def scoped_cell() -> Race:
 
 def record() -> None:
     for row in range(EVENTS):
-        with _events.event("transform", "FieldEncryptor"):
-            _events.note_columns(["email"], row)
-            _events.note_keys("3fa1c2d4")
+        with events.event("transform", "FieldEncryptor"):
+            events.note_columns(["email"], row)
+            events.note_keys("3fa1c2d4")
 
 
 def audited() -> Race:

@@ -1,15 +1,15 @@
 """Privacy for machine learning: protect the data a model is trained on, and the model itself."""
 
-from modelpriv._encrypted_estimator import EncryptedEstimator
-from modelpriv._field_encryptor import FieldEncryptor
-from modelpriv._key_usage import key_usage
-from modelpriv._keyed_projection import KeyedProjection
-from modelpriv._masker import Masker
-from modelpriv._pseudonymizer import Pseudonymizer
-from modelpriv._replacer import Replacer
 from modelpriv.audit import AuditLog
+from modelpriv.evidence.usage import key_usage
 from modelpriv.keys import Grant, Identity, Keyring, Recipient, Signer, SigningKey
+from modelpriv.models.wrapper import EncryptedEstimator
 from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, leak_report, load, loads, rekey, rewrap
+from modelpriv.transformers.field_encryptor.encryptor import FieldEncryptor
+from modelpriv.transformers.masker import Masker
+from modelpriv.transformers.projection import KeyedProjection
+from modelpriv.transformers.pseudonymizer import Pseudonymizer
+from modelpriv.transformers.replacer.replacer import Replacer
 
 __version__ = "0.1.0.dev0"
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modelpriv._key_usage import key_usage
 from modelpriv.audit import verify
 from modelpriv.errors import ModelprivError, ParameterError, SealedFileError
+from modelpriv.evidence.usage import key_usage
 from modelpriv.keys import Grant, Keyring, container
 from modelpriv.keys.providers import os_keyring
 from modelpriv.keys.uri import parse

@@ -1,8 +1,10 @@
 """What all tests share: the environment, hypothesis' profile, a keyring, and the kinds of table that are protected."""
 
+import gc
 import os
 import re
 import runpy
+import tracemalloc
 from pathlib import Path
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # read when scipy is imported; scikit-learn's array API checks need it
@@ -71,3 +73,43 @@ CONTAINERS = {
 def container(request):
     """Each kind of table in turn, as a function that builds it from a dict of lists (names, then cells)."""
     return CONTAINERS[request.param]
+
+
+class Bomb:
+    """Counts, when it is unpickled, that it was."""
+
+    exploded = 0
+
+    def __init__(self, filling=b""):
+        self.filling = filling
+
+    def __reduce__(self):
+        return explode, (self.filling,)
+
+
+def explode(filling):
+    Bomb.exploded += 1
+    return filling
+
+
+@pytest.fixture
+def bomb(monkeypatch):
+    """The class of payloads that must not be reached; ``exploded`` counts how often one was."""
+    monkeypatch.setattr(Bomb, "exploded", 0)
+    return Bomb
+
+
+@pytest.fixture
+def traced_peak():
+    """Run something and give the most memory that it had allocated at once."""
+
+    def measure(run):
+        gc.collect()
+        tracemalloc.start()
+        try:
+            run()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return measure

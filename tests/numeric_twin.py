@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from modelpriv._frame import open_frame
+from modelpriv._columns.frame import open_frame
 
 
 def _as_text(X):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import modelpriv
-from modelpriv import _events
+from modelpriv._core import events
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -26,9 +26,9 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 @pytest.fixture(autouse=True)
 def _events_as_before():
     """A page shows how events are turned on; for other tests they are off again."""
-    level = _events.LOGGER.level
+    level = events.LOGGER.level
     yield
-    _events.LOGGER.setLevel(level)
+    events.LOGGER.setLevel(level)
 
 
 def relative(path):

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from modelpriv import FieldEncryptor, Keyring, testing
-from modelpriv._base import BaseColumnTransformer
-from modelpriv._frame import Built
+from modelpriv._columns.frame import Built
 from modelpriv.testing import CANARY, CONTAINERS, check_privacy_transformer, containers, people
+from modelpriv.transformers.base import BaseColumnTransformer
 
 KEYS = Keyring.generate()
 

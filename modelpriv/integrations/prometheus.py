@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Any, Self
 
-from modelpriv import _events
+from modelpriv._core import events
 
 __all__ = ["PrometheusExporter"]
 
@@ -53,7 +53,7 @@ class PrometheusExporter:
         self._unlocks = counter("unlocks", "Keyrings, grants and models opened.", "subject", "key_id")
         self._refusals = counter("refusals", "Calls that ended in an error.", "action", "error", "key_id")
         self._events = counter("events", "Uses of keys.", "action", "subject")
-        self._listener = _events.Listener(self._hear)
+        self._listener = events.Listener(self._hear)
 
     def start(self) -> Self:
         """Count from now on."""

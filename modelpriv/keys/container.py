@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from modelpriv import _files, _json
+from modelpriv._core import files, json
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
 from modelpriv.keys.providers import KeyProvider, check_provider, configured_providers
@@ -42,7 +42,7 @@ def write(
 ) -> None:
     """Write a secret to a file that only its owner can read, whole and durably."""
     content = seal(kind, public, secret, provider=provider)
-    with _files.replacing(path, mode=_MODE, durable=True) as file:
+    with files.replacing(path, mode=_MODE, durable=True) as file:
         file.write(content)
 
 
@@ -127,8 +127,8 @@ def seal(kind: str, public: dict[str, Any], secret: bytes, *, provider: KeyProvi
     data_key = secrets.token_bytes(KEY_LENGTH)
     blob = provider.wrap(data_key, _context(kind, public))
     head = {"format": _format(kind), "version": _FORMAT_VERSION, "public": public, "provider": blob}
-    sealed = _cipher(data_key).encrypt(secret, [_json.dump(head)])
-    return _json.dump(head | {"sealed": to_base64(sealed)}) + b"\n"
+    sealed = _cipher(data_key).encrypt(secret, [json.dump(head)])
+    return json.dump(head | {"sealed": to_base64(sealed)}) + b"\n"
 
 
 def open_(
@@ -166,7 +166,7 @@ def open_(
     context = _context(kind, head["public"])
     try:
         data_key = _unwrap(candidates, head["provider"], context)
-        return head["public"], _cipher(data_key).decrypt(sealed, [_json.dump(head)])
+        return head["public"], _cipher(data_key).decrypt(sealed, [json.dump(head)])
     except KeyUnavailableError as error:
         raise KeyUnavailableError(f"{name}{_shown_ids(head['public'])}: {error}") from None
     except SealedFileError as error:
@@ -215,8 +215,8 @@ def _unwrap(candidates: list[KeyProvider], blob: dict[str, Any], context: bytes)
 def _parse(content: bytes, kind: str, name: str) -> tuple[dict[str, Any], bytes]:
     """Read the fields and the sealed secret, and check all that can be checked without a key."""
     try:
-        head = _json.load(content)
-        canonical = isinstance(head, dict) and _json.dump(head) + b"\n" == content
+        head = json.load(content)
+        canonical = isinstance(head, dict) and json.dump(head) + b"\n" == content
     except ValueError:
         canonical = False
     if canonical and head.get("format") != _format(kind) and head.get("format") in map(_format, _KINDS):
@@ -255,7 +255,7 @@ def _format(kind: str) -> str:
 
 def _context(kind: str, public: dict[str, Any]) -> bytes:
     """Bind the wrapped key to the kind of file, its version and its public part."""
-    manifest = _json.dump({"format": _format(kind), "version": _FORMAT_VERSION, "public": public})
+    manifest = json.dump({"format": _format(kind), "version": _FORMAT_VERSION, "public": public})
     return enc(VERSION, f"{kind} file", sha256(manifest).digest())
 
 

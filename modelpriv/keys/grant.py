@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from modelpriv import _events, _files, _json
+from modelpriv._core import events, files, json
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import container, scoped, signing
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
@@ -76,7 +76,7 @@ class Grant(Opaque):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the grant to a file, whole. It holds no secret that its recipient alone would not open."""
-        with _files.replacing(path, durable=True) as file:
+        with files.replacing(path, durable=True) as file:
             file.write(bytes(self))
 
     def open(self, *, identity: Identity, trusted_signers: Iterable[signing.Signer | str]) -> ScopedKeyring:
@@ -108,7 +108,7 @@ class Grant(Opaque):
         trusted = signing.read_signers(trusted_signers)
         if not trusted:
             raise ParameterError("trusted_signers is empty, and anybody can seal a grant to you: name who may.")
-        with _events.event("open", "Grant", grant=self.id, recipient=identity.recipient.id):
+        with events.event("open", "Grant", grant=self.id, recipient=identity.recipient.id):
             return self._open(identity, trusted)
 
     @property
@@ -122,7 +122,7 @@ class Grant(Opaque):
         return str(self._head["recipient"])
 
     def __bytes__(self) -> bytes:
-        return _json.dump(self._head) + b"\n"
+        return json.dump(self._head) + b"\n"
 
     def __repr__(self) -> str:
         return f"<Grant {self.id} for recipient {self.recipient_id}>"
@@ -136,15 +136,15 @@ class Grant(Opaque):
             signer = signing.check_signature(head.pop("signature"), _message(head), trusted)
         except SealedFileError as error:
             raise type(error)(f"grant {self.id}: {error}") from None
-        _events.note(signer=signer.id)
+        events.note(signer=signer.id)
         if self.recipient_id != identity.recipient.id:
             raise KeyUnavailableError(
                 f"grant {self.id} is for recipient {self.recipient_id}, and this identity is {identity.recipient.id}."
             )
         try:
             data_key = identity.unwrap(head["stanza"], _context(head))
-            payload = _cipher(data_key).decrypt(from_base64(head.pop("sealed")), [_json.dump(head)])
-            keyring = _read(_json.load(payload), self.id)
+            payload = _cipher(data_key).decrypt(from_base64(head.pop("sealed")), [json.dump(head)])
+            keyring = _read(json.load(payload), self.id)
         except (InvalidTag, ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, KeyUnavailableError):
                 raise
@@ -154,8 +154,8 @@ class Grant(Opaque):
             raise KeyUnavailableError(
                 f"grant {self.id} expired at {scope.expires:%Y-%m-%d %H:%M:%S} UTC: ask for a new one."
             )
-        _events.note(contexts=list(scope.contexts))
-        _events.note_keys(*keyring.key_ids)
+        events.note(contexts=list(scope.contexts))
+        events.note_keys(*keyring.key_ids)
         return keyring
 
 
@@ -178,15 +178,15 @@ def make(keyring: ScopedKeyring, recipient: object, sign_with: object) -> Grant:
         "recipient": recipient.id,
     }
     head["stanza"] = recipient.wrap(data_key, _context(head))
-    head["sealed"] = to_base64(_cipher(data_key).encrypt(_json.dump(_write(keyring)), [_json.dump(head)]))
+    head["sealed"] = to_base64(_cipher(data_key).encrypt(json.dump(_write(keyring)), [json.dump(head)]))
     head["signature"] = signing.write_signature(sign_with, _message(head))
     return _build(head)
 
 
 def _parse(content: bytes, name: str) -> Grant:
     try:
-        head = _json.load(content)
-        canonical = isinstance(head, dict) and _json.dump(head) + b"\n" == content
+        head = json.load(content)
+        canonical = isinstance(head, dict) and json.dump(head) + b"\n" == content
     except ValueError:
         canonical = False
     if not canonical or head.get("format") != _FORMAT:
@@ -238,12 +238,12 @@ def _read(payload: Mapping[str, Any], grant_id: str) -> ScopedKeyring:
 
 
 def _message(head: Mapping[str, Any]) -> bytes:
-    return enc(VERSION, "grant signature", _json.dump(dict(head)))
+    return enc(VERSION, "grant signature", json.dump(dict(head)))
 
 
 def _context(head: Mapping[str, Any]) -> bytes:
     public = {field: head[field] for field in ("format", "version", "id", "recipient")}
-    return enc(VERSION, "grant", sha256(_json.dump(public)).digest())
+    return enc(VERSION, "grant", sha256(json.dump(public)).digest())
 
 
 def _cipher(data_key: bytes) -> AESSIV:

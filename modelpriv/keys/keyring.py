@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, final
 
-from modelpriv import _events
+from modelpriv._core import events
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.keys import container, derivation, grant, registry, scoped, usage
 from modelpriv.keys.grant import Grant
@@ -108,7 +108,7 @@ class Keyring(Opaque):
         source = sha256(derivation.enc(where.uri, content)).digest()
         if (live := registry.opened_from(source)) is not None:
             return live
-        with _events.event("load", "Keyring", source=where.uri):
+        with events.event("load", "Keyring", source=where.uri):
             try:
                 if where.scheme == "file":
                     keyring = _open_file(content, where.uri, uri=where.uri, source=source)
@@ -116,7 +116,7 @@ class Keyring(Opaque):
                     keyring = build(read_secret(content.decode(errors="replace")), uri=where.uri, source=source)
             except ModelprivError as error:
                 raise KeyUnavailableError(f"{where.uri} does not give a keyring: {error}") from None
-            _events.note_keys(*keyring.key_ids)
+            events.note_keys(*keyring.key_ids)
         return keyring
 
     @classmethod
@@ -150,9 +150,9 @@ class Keyring(Opaque):
         OSError
             The file cannot be read.
         """
-        with _events.event("load", "Keyring", source=os.fsdecode(path)):
+        with events.event("load", "Keyring", source=os.fsdecode(path)):
             keyring = _open_file(container.read(path), os.fspath(path), passphrase=passphrase, provider=provider)
-            _events.note_keys(*keyring.key_ids)
+            events.note_keys(*keyring.key_ids)
         return keyring
 
     def save(
@@ -303,7 +303,7 @@ class Keyring(Opaque):
         scope = scoped.new_scope(contexts, uses=uses, expires=expires)
         with self._event("grant", grant=scope.id, contexts=list(scope.contexts)):
             made = grant.make(narrow(self, scope), recipient, sign_with)
-            _events.note(recipient=made.recipient_id)
+            events.note(recipient=made.recipient_id)
             return made
 
     @property
@@ -401,8 +401,8 @@ class Keyring(Opaque):
             raise KeyUnavailableError(f"locked: key id {state[0][0]} is needed, and only a scoped keyring is at hand.")
         _fill(self, read_secret(write_secret(live)), live.uri, live.source)
 
-    def _event(self, action: str, **facts: Any) -> _events.event:
-        return _events.event(action, "Keyring", key_ids=list(self.key_ids), **facts)
+    def _event(self, action: str, **facts: Any) -> events.event:
+        return events.event(action, "Keyring", key_ids=list(self.key_ids), **facts)
 
     def _secret(self, key_id: str | None) -> bytes:
         """Give a ring's key by its id."""

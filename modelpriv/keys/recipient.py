@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
 
-from modelpriv import _files
+from modelpriv._core import files
 from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.keys import kem, pem
 from modelpriv.keys.derivation import VERSION, enc
@@ -82,7 +82,7 @@ class Recipient(Opaque):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the line to a file."""
-        with _files.replacing(path) as file:
+        with files.replacing(path) as file:
             file.write(f"{self}\n".encode())
 
     @property

@@ -10,7 +10,7 @@ from typing import Any, final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa
 
-from modelpriv import _files
+from modelpriv._core import files
 from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError, UntrustedError
 from modelpriv.keys import container
 from modelpriv.keys.derivation import VERSION, enc
@@ -111,7 +111,7 @@ class Signer(Opaque):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the line to a file."""
-        with _files.replacing(path) as file:
+        with files.replacing(path) as file:
             file.write(f"{self}\n".encode())
 
     @property

@@ -1,8 +1,8 @@
 """Sealed model files: an estimator's class, parameters and weights as ciphertext, in one file that a key opens."""
 
+from modelpriv.leaks.report import Leak, LeakReport, leak_report
 from modelpriv.sealing.file import dump, dumps, load, loads
 from modelpriv.sealing.inspection import Unverified, inspect
-from modelpriv.sealing.leaks import Leak, LeakReport, leak_report
 from modelpriv.sealing.policy import AccessPolicy
 from modelpriv.sealing.rewrapping import rekey, rewrap
 from modelpriv.sealing.trust import set_trusted

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from modelpriv.errors import ParameterError, ParameterTypeError
-from modelpriv.keys import Identity, KeyProvider, Keyring, Recipient, resolve_whole
-from modelpriv.keys import envelope as stanzas
+from modelpriv.keys import Identity, KeyProvider, Keyring, Recipient, resolve_whole, stanzas
 from modelpriv.keys.identity import check_identity
 from modelpriv.keys.providers import check_provider, configured_providers
 from modelpriv.keys.providers import passphrase as passphrases

@@ -15,14 +15,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from modelpriv import _events, _files
+from modelpriv._core import events, files
 from modelpriv.errors import LockedError, ParameterError
 from modelpriv.keys import Identity, KeyProvider, Recipient, Signer, SigningKey, opening
-from modelpriv.sealing import buffers, layout, serializers, writing
+from modelpriv.sealing import serializers, writing
 from modelpriv.sealing.access import Passphrase, Ways, to_opener, to_ways
+from modelpriv.sealing.format import buffers, layout
+from modelpriv.sealing.format.signature import Sink
 from modelpriv.sealing.policy import AccessPolicy, check_rules
 from modelpriv.sealing.reading import File, check_file, finish, open_head, opened
-from modelpriv.sealing.signature import Sink
 from modelpriv.sealing.trust import to_trust
 from modelpriv.sealing.writing import check_signing_key, write_all
 
@@ -141,7 +142,7 @@ def dump(
         given = _Given(key, passphrase, recipients, wrap_with, sign_with, code, metadata)
         write = _prepare(model, given)
         if isinstance(file, str | os.PathLike):
-            with _files.replacing(file, durable=durable) as target:
+            with files.replacing(file, durable=durable) as target:
                 write(target.write)
             return
         check_file(file, "write")
@@ -295,10 +296,10 @@ def loads(
     )
 
 
-def _event(action: str, file: object) -> _events.event:
+def _event(action: str, file: object) -> events.event:
     """Begin the event of a model's file, which has a name or only its id."""
     name = {"file": os.fsdecode(file)} if isinstance(file, str | os.PathLike) else {}
-    return _events.event(action, "model", **name)
+    return events.event(action, "model", **name)
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import envelope, layout
+from modelpriv.keys import stanzas
+from modelpriv.sealing.format import layout
+from modelpriv.sealing.format import slots as envelope
 from modelpriv.sealing.policy import AccessPolicy
 from modelpriv.sealing.reading import File, opened, read_head
 

@@ -9,11 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from modelpriv import _events
+from modelpriv._core import events
 from modelpriv.errors import ParameterTypeError, SealedFileError
-from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import envelope, floe, layout, signature
+from modelpriv.keys import stanzas
 from modelpriv.sealing.access import Opener
+from modelpriv.sealing.format import floe, layout, signature
+from modelpriv.sealing.format import slots as envelope
 from modelpriv.sealing.trust import Trust
 
 File = str | os.PathLike[str] | BinaryIO
@@ -73,7 +74,7 @@ def open_head(source: floe.Source, size: int, opener: Opener) -> Opened:
     """Read and verify the head of a file, and stop where the segments of its body begin."""
     head = read_head(source, size)
     fields = layout.read_manifest(head.manifest)
-    _events.note(file_id=fields["file_id"])
+    events.note(file_id=fields["file_id"])
     context = envelope.wrap_context(head.manifest)
     opened_envelope = envelope.open_(
         head.slots, lambda found: opener.unwrap(found, context), prelude=head.prelude, manifest=head.manifest

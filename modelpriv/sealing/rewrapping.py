@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from modelpriv import _events, _files
+from modelpriv._core import events, files
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
-from modelpriv.keys import Identity, KeyProvider, Keyring, Recipient, Signer, SigningKey
-from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import envelope, floe, layout, serializers, writing
+from modelpriv.keys import Identity, KeyProvider, Keyring, Recipient, Signer, SigningKey, stanzas
+from modelpriv.sealing import serializers, writing
 from modelpriv.sealing.access import Passphrase, to_added, to_opener, to_ways
-from modelpriv.sealing.envelope import Stanza
+from modelpriv.sealing.format import floe, layout
+from modelpriv.sealing.format import slots as envelope
+from modelpriv.sealing.format.slots import Stanza
 from modelpriv.sealing.reading import Opened, finish, open_head, opened
 from modelpriv.sealing.trust import Trust, to_trust
 from modelpriv.sealing.writing import check_signing_key, write_all
@@ -88,9 +89,9 @@ def rewrap(
     """
     opener = to_opener(key, passphrase, identity, provider)
     with (
-        _events.event("rewrap", "model", file=os.fsdecode(file)),
+        events.event("rewrap", "model", file=os.fsdecode(file)),
         Path(file).open("r+b", buffering=0) as target,
-        _files.locked(target, layout.LOCK),
+        files.locked(target, layout.LOCK),
     ):
         target.seek(0)
         if not os.path.samestat(os.fstat(target.fileno()), Path(file).stat()):
@@ -189,8 +190,8 @@ def rekey(
     if not ways.symmetric and signing_key is None:
         raise ParameterError("for new_recipients and new_provider the new file must be signed: pass sign_with=.")
     with (
-        _events.event("rekey", "model", file=os.fsdecode(file)),
-        _files.replacing(file, durable=durable) as target,
+        events.event("rekey", "model", file=os.fsdecode(file)),
+        files.replacing(file, durable=durable) as target,
         opened(file) as (source, size),
     ):
         found = open_head(source, size, opener)
@@ -283,7 +284,7 @@ def _write_with_larger_slots(file: str | os.PathLike[str], found: Opened, ways: 
     """Write the whole file again, the same body behind a longer head."""
     old = found.head.prelude
     prelude = dataclasses.replace(old, slot=envelope.slot_for(ways))
-    with _files.replacing(file, durable=True) as target, Path(file).open("rb") as source:
+    with files.replacing(file, durable=True) as target, Path(file).open("rb") as source:
         target.write(bytes(prelude) + found.head.manifest + 2 * _fresh_slot(found, ways, prelude))
         source.seek(layout.PRELUDE + old.manifest + 2 * old.slot)
         shutil.copyfileobj(source, target, floe.SEGMENT)

@@ -4,12 +4,13 @@ import secrets
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
-from modelpriv import _events
+from modelpriv._core import events
 from modelpriv.errors import ParameterTypeError
 from modelpriv.keys import SigningKey
-from modelpriv.sealing import envelope, floe, layout, signature
 from modelpriv.sealing.access import Ways
-from modelpriv.sealing.signature import Sink
+from modelpriv.sealing.format import floe, layout, signature
+from modelpriv.sealing.format import slots as envelope
+from modelpriv.sealing.format.signature import Sink
 
 
 def origin(ways: Ways, sign_with: SigningKey | None) -> str:
@@ -31,8 +32,8 @@ def prepare(
     manifest: bytes, length: int, ways: Ways, *, sign_with: SigningKey | None
 ) -> Callable[[Iterable[memoryview], Sink], None]:
     """Make a file's key and its head, for a body of a known length; return what writes the file from pieces of it."""
-    if _events.recording():
-        _events.note(file_id=layout.read_manifest(manifest)["file_id"])
+    if events.recording():
+        events.note(file_id=layout.read_manifest(manifest)["file_id"])
     file_key = secrets.token_bytes(32)
     stanzas = ways.wrap(file_key, envelope.wrap_context(manifest))
     body = floe.encrypted_length(length)
@@ -54,7 +55,7 @@ def prepare(
         with signature.Digesting(sink, body) as digesting:
             write_body(pieces, digesting)
         sink(memoryview(signature.write(sign_with, manifest, body, digesting)))
-        _events.note(signer=sign_with.signer.id)
+        events.note(signer=sign_with.signer.id)
 
     return write
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
-from modelpriv import FieldEncryptor, Keyring, _events, dumps, loads
+from modelpriv import FieldEncryptor, Keyring, dumps, loads
+from modelpriv._core import events
 from modelpriv.errors import DecryptionError, InputError, KeyUnavailableError
 from modelpriv.keys import Identity, SigningKey
 
@@ -91,4 +92,4 @@ def test_it_counts_while_it_is_started(keyring, registry):
     exporter.stop()
     FieldEncryptor(key=keyring).fit(TABLE)
     assert value(registry, "events", action="fit", subject="FieldEncryptor") is None
-    assert not _events.recording()
+    assert not events.recording()

@@ -6,7 +6,8 @@ import re
 import pytest
 from sklearn.linear_model import Ridge
 
-from modelpriv import _json, dump
+from modelpriv import dump
+from modelpriv._core import json
 from modelpriv.errors import KeyUnavailableError, ModelprivError, SealedFileError
 from modelpriv.keys import Grant, Identity, Keyring, SigningKey, container
 from modelpriv.keys.providers import passphrase as passphrases
@@ -31,7 +32,7 @@ def open_(content, kind="keyring", passphrase=PASSPHRASE):
 
 def changed(content, *path, value):
     """The file with one field set to another value, or taken away where that is None, and canonical again."""
-    whole = _json.load(content)
+    whole = json.load(content)
     at = whole
     for name in path[:-1]:
         at = at[name]
@@ -39,7 +40,7 @@ def changed(content, *path, value):
         del at[path[-1]]
     else:
         at[path[-1]] = value
-    return _json.dump(whole) + b"\n"
+    return json.dump(whole) + b"\n"
 
 
 def test_round_trip(content):
@@ -50,13 +51,13 @@ def test_round_trip(content):
 def test_two_files_differ(content):
     """The same secret under the same passphrase gives another file each time."""
     again = container.seal("keyring", {"key_ids": ["00000001"]}, SECRET, provider=PROVIDER)
-    assert _json.load(content)["sealed"] != _json.load(again)["sealed"]
+    assert json.load(content)["sealed"] != json.load(again)["sealed"]
 
 
 def test_the_real_cost(monkeypatch):
     """A file says that it was wrapped by Argon2id with 3 passes over 64 MiB in 4 lanes."""
     monkeypatch.undo()
-    provider = _json.load(container.seal("keyring", {}, SECRET, provider=PROVIDER))["provider"]
+    provider = json.load(container.seal("keyring", {}, SECRET, provider=PROVIDER))["provider"]
     costs = {name: provider[name] for name in ("type", "passes", "memory_kib", "lanes")}
     assert costs == {"type": "argon2id", "passes": 3, "memory_kib": 65536, "lanes": 4}
 
@@ -134,7 +135,7 @@ def test_the_wrapped_key_of_another_file(content):
     """The wrapped key of one file does not serve in another, even under the same passphrase."""
     other = container.seal("keyring", {"key_ids": ["00000002"]}, b"other", provider=PROVIDER)
     with pytest.raises(KeyUnavailableError, match="altered"):
-        open_(changed(content, "provider", value=_json.load(other)["provider"]))
+        open_(changed(content, "provider", value=json.load(other)["provider"]))
 
 
 def test_another_kind_of_file(content):
@@ -232,7 +233,7 @@ def test_a_file_that_is_not_there_at_all(tmp_path):
 
 def test_the_secret_is_not_in_the_file(content):
     """The file shows neither the secret nor the passphrase."""
-    fields = _json.load(content)
+    fields = json.load(content)
     assert b"canary" not in content
     assert b"canary" not in from_base64(fields["sealed"])
     assert PASSPHRASE.encode() not in content

@@ -10,7 +10,8 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from modelpriv import FieldEncryptor, _json
+from modelpriv import FieldEncryptor
+from modelpriv._core import json
 from modelpriv.audit import AuditLog, verify
 from modelpriv.errors import (
     DecryptionError,
@@ -152,29 +153,29 @@ def test_a_stranger_signs_nothing(made, keyring, ada, owner):
     """A grant that a stranger signed, or nobody, is refused before anything of it is opened."""
     forged = bytes(keyring.grant(["email"], recipient=ada.recipient, sign_with=SigningKey.generate()))
     assert owner.signer.id in refused(forged, SealedFileError, ada, [owner.signer], "by a stranger")
-    whole = _json.load(bytes(made))
+    whole = json.load(bytes(made))
     unsigned = {name: value for name, value in whole.items() if name != "signature"}
-    refused(_json.dump(unsigned) + b"\n", SealedFileError, ada, [owner.signer], "not signed")
+    refused(json.dump(unsigned) + b"\n", SealedFileError, ada, [owner.signer], "not signed")
 
 
 def test_a_stranger_under_the_owners_name(made, ada, owner):
     """A signature by another key that claims to be the owner's does not fit."""
-    whole = _json.load(bytes(made))
+    whole = json.load(bytes(made))
     signature = SigningKey.generate().sign(grants._message({k: v for k, v in whole.items() if k != "signature"}))
     whole["signature"]["value"] = grants.to_base64(signature)
-    refused(_json.dump(whole) + b"\n", SealedFileError, ada, [owner.signer], "signature is not that of signer")
+    refused(json.dump(whole) + b"\n", SealedFileError, ada, [owner.signer], "signature is not that of signer")
 
 
 def test_a_recipient_cannot_make_more_of_it(made, opened, keyring, ada, bob, owner):
     """Whoever opened a grant can neither widen it nor make it out to somebody else under its owner's name."""
-    whole = _json.load(bytes(made))
-    wider = _json.load(bytes(keyring.grant(CONTEXTS, recipient=ada.recipient, sign_with=SigningKey.generate())))
+    whole = json.load(bytes(made))
+    wider = json.load(bytes(keyring.grant(CONTEXTS, recipient=ada.recipient, sign_with=SigningKey.generate())))
     for name in ("sealed", "stanza", "id"):
-        refused(_json.dump(whole | {name: wider[name]}) + b"\n", SealedFileError, ada, [owner.signer], "altered")
+        refused(json.dump(whole | {name: wider[name]}) + b"\n", SealedFileError, ada, [owner.signer], "altered")
     # With all that is in hers she makes one for Bob; the signature is all that is missing.
-    passed_on = _json.load(bytes(grants.make(opened, bob.recipient, SigningKey.generate())))
+    passed_on = json.load(bytes(grants.make(opened, bob.recipient, SigningKey.generate())))
     passed_on["signature"] = whole["signature"]
-    refused(_json.dump(passed_on) + b"\n", SealedFileError, bob, [owner.signer], "altered")
+    refused(json.dump(passed_on) + b"\n", SealedFileError, bob, [owner.signer], "altered")
 
 
 def test_every_change_is_found(made, ada, owner):
@@ -195,8 +196,8 @@ def test_for_somebody_else(made, bob, owner):
 
 def test_made_out_to_another(made, bob, owner):
     """A grant with another recipient's name put on it is not signed so."""
-    whole = _json.load(bytes(made)) | {"recipient": bob.recipient.id}
-    refused(_json.dump(whole) + b"\n", SealedFileError, bob, [owner.signer], "altered")
+    whole = json.load(bytes(made)) | {"recipient": bob.recipient.id}
+    refused(json.dump(whole) + b"\n", SealedFileError, bob, [owner.signer], "altered")
 
 
 def test_expired(keyring, ada, owner):
@@ -299,12 +300,12 @@ def test_what_is_no_grant(tmp_path, keyring, made):
         (tmp_path / "g").write_bytes(content)
         with pytest.raises(SealedFileError, match="is no grant"):
             Grant.load(tmp_path / "g")
-    later = _json.load(bytes(made)) | {"version": 2}
-    (tmp_path / "g").write_bytes(_json.dump(later) + b"\n")
+    later = json.load(bytes(made)) | {"version": 2}
+    (tmp_path / "g").write_bytes(json.dump(later) + b"\n")
     with pytest.raises(SealedFileError, match=r"version 2.*upgrade"):
         Grant.load(tmp_path / "g")
-    strange = _json.load(bytes(made)) | {"id": "\u001b[canary"}
-    (tmp_path / "g").write_bytes(_json.dump(strange) + b"\n")
+    strange = json.load(bytes(made)) | {"id": "\u001b[canary"}
+    (tmp_path / "g").write_bytes(json.dump(strange) + b"\n")
     with pytest.raises(SealedFileError, match="fields") as raised:
         Grant.load(tmp_path / "g")
     assert "canary" not in str(raised.value)
@@ -322,7 +323,7 @@ def test_two_grants_differ(keyring, ada, owner):
     """Each grant has an id, a key and an audit key of its own."""
     one, two = (keyring.grant(["email"], recipient=ada.recipient, sign_with=owner) for _ in "ab")
     assert one.id != two.id
-    assert _json.load(bytes(one))["sealed"] != _json.load(bytes(two))["sealed"]
+    assert json.load(bytes(one))["sealed"] != json.load(bytes(two))["sealed"]
 
 
 def test_its_own_audit_log(keyring, made, opened, tmp_path):
@@ -347,7 +348,7 @@ def test_it_is_recorded(keyring, ada, owner, tmp_path):
         made.open(identity=ada, trusted_signers=[owner.signer])
         with pytest.raises(SealedFileError):
             made.open(identity=ada, trusted_signers=[SigningKey.generate().signer])
-    lines = [_json.load(line) for line in (tmp_path / "log").read_bytes().splitlines()][1:-1]
+    lines = [json.load(line) for line in (tmp_path / "log").read_bytes().splitlines()][1:-1]
     assert [(line["action"], line["result"]) for line in lines] == [
         ("grant", "ok"),
         ("open", "ok"),

@@ -1,12 +1,9 @@
-"""What the tests of sealed files share: a cheap passphrase, a payload that must not be reached, a file's parts."""
-
-import gc
-import tracemalloc
+"""What the tests of sealed files share: a cheap passphrase, a file's parts."""
 
 import pytest
 
 from modelpriv.keys.providers import passphrase
-from modelpriv.sealing import layout
+from modelpriv.sealing.format import layout
 
 
 @pytest.fixture(autouse=True)
@@ -14,30 +11,6 @@ def _cheap_argon2(monkeypatch):
     """Let what these tests write cost next to nothing to open."""
     monkeypatch.setattr(passphrase, "_PASSES", 1)
     monkeypatch.setattr(passphrase, "_MEMORY_KIB", 64)
-
-
-class Bomb:
-    """Counts, when it is unpickled, that it was."""
-
-    exploded = 0
-
-    def __init__(self, filling=b""):
-        self.filling = filling
-
-    def __reduce__(self):
-        return explode, (self.filling,)
-
-
-def explode(filling):
-    Bomb.exploded += 1
-    return filling
-
-
-@pytest.fixture
-def bomb(monkeypatch):
-    """The class of payloads that must not be reached; ``exploded`` counts how often one was."""
-    monkeypatch.setattr(Bomb, "exploded", 0)
-    return Bomb
 
 
 @pytest.fixture
@@ -54,19 +27,3 @@ def split():
         return parts
 
     return cut
-
-
-@pytest.fixture
-def traced_peak():
-    """Run something and give the most memory that it had allocated at once."""
-
-    def measure(run):
-        gc.collect()
-        tracemalloc.start()
-        try:
-            run()
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-    return measure

@@ -17,11 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from modelpriv import _json, sealing
+from modelpriv import sealing
+from modelpriv._core import json as canonical_json
 from modelpriv.errors import KeyUnavailableError, SealedFileError
-from modelpriv.keys import Keyring
-from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import buffers, envelope, floe, layout, serializers
+from modelpriv.keys import Keyring, stanzas
+from modelpriv.sealing import serializers
+from modelpriv.sealing.format import buffers, floe, layout
+from modelpriv.sealing.format import slots as envelope
 
 KEYRING = Keyring.generate()
 REFUSED = (SealedFileError, KeyUnavailableError)
@@ -57,7 +59,7 @@ def forge(pieces, *, manifest=None, file_key=None, envelope_key=None, ways=None,
 
 
 def manifest_with(**changes):
-    return _json.dump(json.loads(layout.new_manifest(None)) | changes)
+    return canonical_json.dump(json.loads(layout.new_manifest(None)) | changes)
 
 
 def refuses(data, bomb, **opening):
@@ -206,7 +208,7 @@ def test_stanzas_stripped_added_swapped_or_copied(bomb, split):
         theirs,
         [],
     ):
-        text = _json.dump(changed)
+        text = canonical_json.dump(changed)
         head = slot[:8] + len(text).to_bytes(4, "little") + slot[12:44]
         altered = (head + text).ljust(len(slot), b"\0")
         for opening in ({"key": KEYRING}, {"passphrase": "first"}, {"passphrase": "second"}):

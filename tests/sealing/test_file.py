@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 from modelpriv import sealing
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import Keyring
-from modelpriv.sealing import floe, layout
+from modelpriv.sealing.format import floe, layout
 
 X, Y = np.random.default_rng(0).random((40, 3)), np.arange(40.0)
 PASSPHRASE = "an example, and no secret"

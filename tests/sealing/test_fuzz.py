@@ -14,7 +14,7 @@ from sklearn.linear_model import Ridge
 from modelpriv import sealing
 from modelpriv.errors import ModelprivError, SealedFileError
 from modelpriv.keys import Identity, Keyring, SigningKey
-from modelpriv.sealing import layout
+from modelpriv.sealing.format import layout
 
 KEYRING, ADA, AUTHOR = Keyring.generate(), Identity.generate("x25519"), SigningKey.generate()
 MIB = 2**20

@@ -10,7 +10,8 @@ from sklearn.linear_model import Ridge
 
 from modelpriv import sealing
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
-from modelpriv.sealing import envelope, layout
+from modelpriv.sealing.format import layout
+from modelpriv.sealing.format import slots as envelope
 
 METADATA = {"stage": "trial", "figures": [1, 2.5, None], "ü": {"nested": True}}
 

@@ -18,8 +18,9 @@ from sklearn.pipeline import Pipeline
 
 from modelpriv import EncryptedEstimator, sealing
 from modelpriv.errors import LockedError, ParameterError, ParameterTypeError, SealedFileError
-from modelpriv.sealing import AccessPolicy, buffers, layout, policy, serializers, writing
+from modelpriv.sealing import AccessPolicy, policy, serializers, writing
 from modelpriv.sealing.access import Ways
+from modelpriv.sealing.format import buffers, layout
 
 X = np.random.default_rng(0).random((40, 3))
 Y = (X[:, 0] > 0.5).astype(int)
@@ -185,7 +186,7 @@ def test_drift(drift, here, opens, keyring, bomb, monkeypatch):
     monkeypatch.setattr(sklearn, "__version__", here)
     manifest = json.loads(layout.new_manifest(None, policy=AccessPolicy(max_sklearn_drift=drift).to_json()))
     manifest["versions"]["scikit-learn"] = "1.6.0"
-    data = forge(layout._json.dump(manifest), bomb(), keyring)
+    data = forge(layout.json.dump(manifest), bomb(), keyring)
     if opens:
         sealing.loads(data, key=keyring)
     else:

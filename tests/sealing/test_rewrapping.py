@@ -9,9 +9,10 @@ from sklearn.linear_model import Ridge
 
 from modelpriv import sealing
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
-from modelpriv.keys import Keyring
-from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import envelope, floe, layout, rewrapping
+from modelpriv.keys import Keyring, stanzas
+from modelpriv.sealing import rewrapping
+from modelpriv.sealing.format import floe, layout
+from modelpriv.sealing.format import slots as envelope
 
 CONTENT = [np.arange(300_000), "text"]
 

@@ -19,12 +19,14 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from modelpriv import _json, sealing
-from modelpriv._encrypted_estimator import EncryptedEstimator
+from modelpriv import sealing
+from modelpriv._core import json as canonical_json
 from modelpriv.errors import LockedError, ParameterError, SealedFileError, UntrustedError
 from modelpriv.keys import Identity, SigningKey
-from modelpriv.sealing import buffers, layout, serializers, writing
+from modelpriv.models.wrapper import EncryptedEstimator
+from modelpriv.sealing import serializers, writing
 from modelpriv.sealing.access import to_ways
+from modelpriv.sealing.format import buffers, layout
 
 RNG = np.random.default_rng(0)
 X = RNG.random((30, 3))
@@ -179,7 +181,7 @@ def rewritten(data, keyring, obj, **changes):
     fields = layout.read_manifest(data[layout.PRELUDE : size]) | changes
     pieces = buffers.lay_out(*serializers.take_apart(obj, fields["serializer"]))
     file = io.BytesIO()
-    write = writing.prepare(_json.dump(fields), sum(map(len, pieces)), to_ways(keyring, None), sign_with=None)
+    write = writing.prepare(canonical_json.dump(fields), sum(map(len, pieces)), to_ways(keyring, None), sign_with=None)
     write(pieces, file.write)
     return file.getvalue()
 

@@ -11,11 +11,13 @@ import pytest
 import skops.io
 from sklearn.linear_model import Ridge
 
-from modelpriv import EncryptedEstimator, _json, sealing
+from modelpriv import EncryptedEstimator, sealing
+from modelpriv._core import json
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError, UntrustedError
-from modelpriv.keys import Identity, Keyring, SigningKey, set_providers
-from modelpriv.keys import envelope as stanzas
-from modelpriv.sealing import access, buffers, envelope, floe, layout, serializers, signature
+from modelpriv.keys import Identity, Keyring, SigningKey, set_providers, stanzas
+from modelpriv.sealing import access, serializers
+from modelpriv.sealing.format import buffers, floe, layout, signature
+from modelpriv.sealing.format import slots as envelope
 
 KINDS = ("ed25519", "ml-dsa-65")
 
@@ -73,7 +75,7 @@ class Parts:
         if sign_with is not None:
             digests = self.digests()
             signed = signature._message(self.manifest, self.body[: floe.HEADER], len(self.body), digests)
-            trailer = digests + _json.dump(signature.write_signature(sign_with, signed))
+            trailer = digests + json.dump(signature.write_signature(sign_with, signed))
         prelude = layout.Prelude(len(self.manifest), len(self.body), len(trailer), self.prelude.slot)
         slot = envelope.write(self.file_key, ways or self.stanzas, prelude=prelude, manifest=self.manifest)
         return bytes(prelude) + self.manifest + 2 * slot + self.body + trailer
@@ -169,8 +171,8 @@ def test_a_signature_of_another_algorithm(kind, ada, bomb):
     other = SigningKey.generate(next(one for one in KINDS if one != kind))
     parts = Parts(sealing.dumps(bomb(), recipients=[ada.recipient], sign_with=author), identity=ada)
     forged = parts.write(sign_with=other)
-    found = _json.load(Parts(forged, identity=ada).trailer[32:]) | {"signer": author.signer.id}
-    data = parts.write(trailer=parts.digests() + _json.dump(found))
+    found = json.load(Parts(forged, identity=ada).trailer[32:]) | {"signer": author.signer.id}
+    data = parts.write(trailer=parts.digests() + json.dump(found))
     refuses(data, bomb, SealedFileError, identity=ada, trusted_signers=[author.signer])
     refuses(data, bomb, SealedFileError, identity=ada, trusted_signers=[author.signer, other.signer])
 
@@ -192,7 +194,7 @@ def test_a_recipient_rewrites_the_body_under_the_owners_stanza(keyring, ada, aut
 def test_a_recipient_says_that_only_the_owner_wrote(keyring, ada, author, bomb):
     """A recipient cannot make the file one of origin 'keyring': its stanzas belong to the manifest that it had."""
     parts = Parts(sealing.dumps(Ridge(), key=keyring, recipients=[ada.recipient], sign_with=author), identity=ada)
-    parts.manifest = _json.dump(_json.load(parts.manifest) | {"origin": "keyring"})
+    parts.manifest = json.dump(json.load(parts.manifest) | {"origin": "keyring"})
     mine = [way for way in parts.stanzas if way["type"] == "keyring"]
     refuses(parts.write(pickled(bomb()), ways=mine, trailer=b""), bomb, KeyUnavailableError, key=keyring)
 
@@ -492,9 +494,9 @@ def test_the_manifest_says_what_counts(keyring, ada, author):
     for ways, expected in cases:
         manifest = layout.peek(sealing.dumps(Ridge(), **ways))
         assert (manifest["origin"], manifest["serializer"]) == expected
-    manifest = _json.load(layout.new_manifest(None)) | {"origin": "keyring", "serializer": "skops"}
+    manifest = json.load(layout.new_manifest(None)) | {"origin": "keyring", "serializer": "skops"}
     with pytest.raises(SealedFileError, match="does not know"):
-        layout.read_manifest(_json.dump(manifest))
+        layout.read_manifest(json.dump(manifest))
 
 
 def test_what_a_keyring_of_another_says(ada, author):

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
-from modelpriv import FieldEncryptor, _json, sealing
+from modelpriv import FieldEncryptor, sealing
+from modelpriv._core import json
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import Identity, KeyProvider, Keyring, SigningKey, set_providers
 from modelpriv.keys.text import from_base64, to_base64
@@ -34,7 +35,7 @@ def test_round_trip(source):
     """What was wrapped is unwrapped, by another object of the same settings too."""
     blob = source.provider.wrap(DATA_KEY, CONTEXT)
     assert source.provider.unwrap(blob, CONTEXT) == DATA_KEY
-    assert source.provider.unwrap(_json.load(_json.dump(blob)), CONTEXT) == DATA_KEY
+    assert source.provider.unwrap(json.load(json.dump(blob)), CONTEXT) == DATA_KEY
 
 
 def test_it_is_a_provider(source):
@@ -110,8 +111,8 @@ def test_a_damaged_keyring_file(source, keyring, tmp_path, wrapped):
     """A keyring file whose wrapped key is damaged is named, whatever wraps it."""
     path = tmp_path / "keys.json"
     keyring.save(path, wrap_with=source.provider)
-    whole = _json.load(path.read_bytes())
-    path.write_bytes(_json.dump(whole | {"provider": whole["provider"] | {"wrapped": wrapped}}) + b"\n")
+    whole = json.load(path.read_bytes())
+    path.write_bytes(json.dump(whole | {"provider": whole["provider"] | {"wrapped": wrapped}}) + b"\n")
     with pytest.raises(ModelprivError, match=r"keys\.json") as raised:
         Keyring.load(path, provider=source.provider)
     assert whole["provider"]["wrapped"] not in str(raised.value)
@@ -196,10 +197,10 @@ def test_every_change_to_the_file(source, keyring, tmp_path):
     """A file of which any field was changed is refused."""
     path = tmp_path / "keys.json"
     keyring.save(path, wrap_with=source.provider)
-    whole = _json.load(path.read_bytes())
+    whole = json.load(path.read_bytes())
     other = Keyring.generate().primary
     for change in ({"public": {"key_ids": [other]}}, {"version": 2}, {"sealed": whole["sealed"][:-4] + "AAAA"}):
-        path.write_bytes(_json.dump(whole | change) + b"\n")
+        path.write_bytes(json.dump(whole | change) + b"\n")
         with pytest.raises((KeyUnavailableError, SealedFileError)):
             Keyring.load(path, provider=source.provider)
 

@@ -1,0 +1,176 @@
+"""The event of a key's use: for listeners, and on the logger ``modelpriv.audit``; off by default, and free when off."""
+
+import functools
+import getpass
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+__all__ = ["LEVEL", "LOGGER", "OFF", "Listener", "audited", "event", "note", "note_columns", "note_keys", "recording"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LOGGER = logging.getLogger("modelpriv.audit")
+LEVEL = logging.INFO
+OFF = logging.CRITICAL + 1
+if LOGGER.level == logging.NOTSET:  # else somebody configured it before this was imported
+    LOGGER.setLevel(OFF)
+
+# Apart from the logger: any program may turn that off, as logging.config does with each that it does not name.
+_listeners: list["Listener"] = []
+_current: ContextVar[dict[str, Any] | None] = ContextVar("modelpriv.event", default=None)
+
+
+def recording() -> bool:
+    """Tell whether anybody listens."""
+    return bool(_listeners) or LOGGER.isEnabledFor(LEVEL)
+
+
+class event:  # noqa: N801 - used as a function, in a with statement
+    """A block that is one event: what is done, on what, and in the end with what result.
+
+    It protects nothing; it makes seen what was done. It leaks the names of columns and files to the log, and never
+    holds a cell, a key or the words of an error. It does not stop anybody from turning the log off.
+
+    Parameters
+    ----------
+    action : str
+        What is done: ``"transform"``, ``"open"``.
+    subject : str
+        What it is done by or on: a class.
+    **facts
+        What is known at the start, for JSON.
+
+    Examples
+    --------
+    >>> import logging
+    >>> from modelpriv._core.events import LOGGER, event, note
+    >>> with event("open", "model"):
+    ...     note(file="model.mpriv")
+    """
+
+    __slots__ = ("_facts", "_token")
+
+    def __init__(self, action: str, subject: str, **facts: Any) -> None:
+        self._token: Token[dict[str, Any] | None] | None = None
+        self._facts = {"action": action, "subject": subject, **facts} if recording() else None
+
+    def __enter__(self) -> Self:
+        if self._facts is not None:
+            self._token = _current.set(self._facts)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._facts is None or self._token is None:
+            return
+        _current.reset(self._token)
+        facts = (
+            _plain(self._facts) | _process() | {"pid": os.getpid(), "result": "ok" if kind is None else kind.__name__}
+        )
+        # Here, before the block's result is given out: what cannot be recorded is not done.
+        now = time.time()
+        for listener in tuple(_listeners):
+            listener.hear(facts, now)
+        LOGGER.log(LEVEL, "%(action)s %(subject)s: %(result)s", facts, extra={"event": facts})
+
+
+def audited(method: Callable[P, T]) -> Callable[P, T]:
+    """Make each call of a method an event."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        if not recording():
+            return method(*args, **kwargs)
+        with event(method.__name__, type(args[0]).__name__):
+            return method(*args, **kwargs)
+
+    return call
+
+
+def note(**facts: Any) -> None:
+    """Add facts to the event that is going on, if there is one."""
+    if (current := _current.get()) is not None:
+        current.update(facts)
+
+
+def note_columns(columns: Iterable[object], rows: int) -> None:
+    """Add the names of columns, and their number of rows, to what the event is about."""
+    if (current := _current.get()) is not None:
+        current.update(columns=[*current.get("columns", ()), *map(str, columns)], rows=rows)
+
+
+def note_keys(*key_ids: str) -> None:
+    """Add ids of keys that the event used."""
+    if (current := _current.get()) is not None:
+        current["key_ids"] = sorted({*current.get("key_ids", ()), *key_ids})
+
+
+def _plain(value: Any) -> Any:
+    """Replace what UTF-8, and so a log, cannot say: names of columns and files may hold anything."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {name: _plain(held) for name, held in value.items()}
+    return [_plain(held) for held in value] if isinstance(value, list) else value
+
+
+class Listener:
+    """Hears each event while it is attached; what goes wrong in it is seen by the caller of what is recorded.
+
+    It protects nothing by itself. It leaks nothing: events hold no values. It does not hear what happened before.
+
+    Parameters
+    ----------
+    hear : callable
+        Takes an event's facts and the time as a POSIX timestamp.
+
+    Examples
+    --------
+    >>> from modelpriv._core.events import Listener, event
+    >>> listener = Listener(lambda facts, created: print(facts["action"], facts["result"]))
+    >>> listener.attach()
+    >>> with event("open", "model"):
+    ...     pass
+    open ok
+    >>> listener.detach()
+    """
+
+    def __init__(self, hear: Callable[[dict[str, Any], float], None]) -> None:
+        self.hear = hear
+
+    @property
+    def attached(self) -> bool:
+        """Whether it hears."""
+        return self in _listeners
+
+    def attach(self) -> None:
+        """Hear from now on; events are on while anybody hears."""
+        _listeners.append(self)
+
+    def detach(self) -> None:
+        """Hear no more."""
+        _listeners.remove(self)
+
+
+@functools.cache
+def _process() -> dict[str, str]:
+    """Say who this is, as the process knows it."""
+    try:
+        user = getpass.getuser() if os.name != "posix" else _user_by_id()
+    except (KeyError, OSError):
+        user = str(os.geteuid()) if os.name == "posix" else "?"
+    return {"user": user, "host": socket.gethostname()}
+
+
+def _user_by_id() -> str:
+    import pwd  # noqa: PLC0415 - not on Windows
+
+    return pwd.getpwuid(os.geteuid()).pw_name  # and not the environment, which anybody can set

@@ -1,0 +1,1 @@
+"""What shows how safe a table, a model or a key is."""

@@ -1,0 +1,1 @@
+"""AES-SIV, FF1 and the cell token over whole columns."""

@@ -1,0 +1,1 @@
+"""What a keyed tag chooses: a pseudonym, a fake, a rotation."""

@@ -1,0 +1,1 @@
+"""Masks over the characters of a whole text column."""

@@ -1,0 +1,1 @@
+"""EncryptedEstimator: an estimator that is ciphertext wherever it is written."""

@@ -1,0 +1,1 @@
+"""The bytes of a sealed file: prelude, manifest, slots, body, trailer."""

@@ -1,0 +1,1 @@
+"""FieldEncryptor, its tokens and its formats."""

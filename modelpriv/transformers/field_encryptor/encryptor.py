@@ -1,0 +1,442 @@
+"""FieldEncryptor: standard authenticated encryption of the cells of a column, in and out of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import NoneType
+from typing import TYPE_CHECKING, Any
+
+from modelpriv._columns.cells import logical_type
+from modelpriv._columns.dtypes import DType, default_dtype
+from modelpriv._columns.frame import Built, Column, Frame, as_names, open_frame, read_cells
+from modelpriv._core import events
+from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
+from modelpriv.keys import AnyKeyring, Identity, resolve
+from modelpriv.keys.recipient import read_recipients
+from modelpriv.transformers.field_encryptor.data_keys import new_data_key, open_data_keys
+from modelpriv.transformers.field_encryptor.formats import Format, letters_of
+from modelpriv.transformers.field_encryptor.parameters import check_field_parameters
+from modelpriv.transformers.field_encryptor.tokens import Tokens, bound_to
+from modelpriv.transformers.keyed import KeyedCall, KeyedColumnTransformer, context_of
+from modelpriv.transformers.tags import check_same_type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["FieldEncryptor"]
+
+
+class FieldEncryptor(KeyedColumnTransformer):
+    """Encrypt the cells of columns, so that whoever has the key gets them back exactly.
+
+    Every cell becomes a token: text that names the key it was made under and holds the cell's value and type,
+    encrypted and authenticated by AES-SIV (RFC 5297) with a key of its own for each column's context.
+
+    Parameters
+    ----------
+    mode : {"randomized", "deterministic", "format-preserving"}, default="randomized"
+        "randomized" gives equal cells different tokens. "deterministic" gives equal cells of one context equal tokens,
+        so that tables still join, group and count on them. "format-preserving" (FF1) keeps length and alphabet, is
+        deterministic too, and is **not authenticated**: it cannot notice a wrong key or an altered cell.
+    key : Keyring, str or Identity
+        The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``. To open what was encrypted to
+        `recipients`: an identity.
+    recipients : list of Recipient or str, optional
+        Public keys, or their lines of text, in the place of `key`: every `fit` makes a data key, and only the
+        recipients' identities open what is encrypted with it. Store `wrapped_keys_` with the table.
+    context : str or dict of str, optional
+        What a column's key and tokens are tied to: a dict of names to texts, or one text for all declared columns; by
+        default each column's name. The same key, context and mode in two tables makes their columns joinable.
+    bind : list of column names, optional
+        Columns whose cells a token is tied to, such as the row's id: moved to another row it does not open. They pass
+        through, may hold no nulls, and must be there, unchanged, to open the tokens.
+    pad : int, optional
+        Hide the length of a cell up to the next multiple of so many bytes, by ISO 7816-4 padding. Deterministic tokens
+        join only where it is the same. Tokens say that they are padded, and open without being told.
+    alphabet : str, optional
+        Format-preserving: the letters that are encrypted, "digits", "letters", "alphanumeric", "hex" (lower case), or a
+        text of up to 65536 letters.
+    keep : str, default=""
+        Format-preserving: characters that stay where they are, such as ``" -"``. All others are refused.
+    keep_first, keep_last : int, default=0
+        Format-preserving: how many letters of the alphabet stay at either end; a card keeps its BIN with 6.
+    check_digit : {"luhn"}, optional
+        Format-preserving: the last digit is a check digit (ISO/IEC 7812-1), has to be valid, and is computed again.
+    columns : list of str or int, callable, optional
+        The columns to encrypt, by name or position; by default all. All others pass through.
+    null : {"keep", "protect", "raise"}, default="keep"
+        Leave nulls where they are, encrypt them too (needs `pad`), or refuse them.
+    on_error : {"raise", "null"}, default="raise"
+        What `inverse_transform` does with cells that do not open.
+
+    Attributes
+    ----------
+    key_id_ : str
+        The id of the key that `fit` pinned: 8 hexadecimal digits.
+    wrapped_keys_ : dict of str to list of dict
+        With `recipients`: the id of the data key, and the stanzas that wrap it, one a recipient; for JSON. Without it
+        the tokens are lost: set it on another `FieldEncryptor` to open them there.
+    n_features_in_ : int
+        The number of columns seen in `fit`.
+    feature_names_in_ : numpy array of str
+        Their names, where all are text.
+
+    See Also
+    --------
+    Pseudonymizer : Where nobody is ever to get the value back.
+
+    Notes
+    -----
+    *Protects against* everyone without the key: a token does not open, and an altered one, or one from another column,
+    context, mode, keyring or (bound) row is refused.
+
+    *Leaks* the length of a cell, unless `pad` is set, and which cells are null, unless ``null="protect"``.
+    "deterministic" also leaks which cells are equal, and so how often each occurs: where values are few or their
+    frequencies are known, they can be guessed. Column names stay.
+
+    *Does not* hide a column from someone who holds the key, nor say which of two valid tokens is the newer one.
+
+    *Format-preserving* encryption protects less: it leaks length, format, kept characters and which cells are equal, it
+    is not authenticated, and every cell needs a million possible values. Take it only where the format must stay.
+
+    Sources: RFC 5297 (AES-SIV, with a key of 512 bits; section 3 for the nonce), NIST SP 800-38G with its draft Rev. 1
+    (FF1, with AES-256), RFC 5869 (HKDF), ISO/IEC 7816-4 (padding), ISO/IEC 7812-1 (check digit).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from modelpriv import FieldEncryptor, Keyring
+    >>> keys = Keyring.generate()
+    >>> people = pd.DataFrame({"id": [7, 8], "email": ["ada@example.org", None]})
+    >>> step = FieldEncryptor(columns=["email"], key=keys)
+    >>> released = step.fit_transform(people)
+    >>> released["email"][0] == "ada@example.org"
+    False
+    >>> step.inverse_transform(released).equals(people)
+    True
+    """
+
+    _nulls = ("keep", "protect", "raise")
+
+    def __init__(
+        self,
+        mode: str = "randomized",
+        *,
+        key: Any = None,
+        recipients: Any = None,
+        context: Any = None,
+        bind: Any = None,
+        pad: int | None = None,
+        alphabet: str | None = None,
+        keep: str = "",
+        keep_first: int = 0,
+        keep_last: int = 0,
+        check_digit: str | None = None,
+        columns: Any = None,
+        null: str = "keep",
+        on_error: str = "raise",
+    ) -> None:
+        self.mode = mode
+        self.key = key
+        self.recipients = recipients
+        self.context = context
+        self.bind = bind
+        self.pad = pad
+        self.alphabet = alphabet
+        self.keep = keep
+        self.keep_first = keep_first
+        self.keep_last = keep_last
+        self.check_digit = check_digit
+        self.columns = columns
+        self.null = null
+        self.on_error = on_error
+
+    @events.audited
+    def inverse_transform(self, X: Any) -> Any:
+        """Decrypt the tokens of a table; columns that are not encrypted pass through.
+
+        Parameters
+        ----------
+        X : pandas, polars or pyarrow table, numpy array or list of rows
+            The table: after `fit`, any of the columns that came out of `transform`, in any order; before it, `columns`
+            (by default all) are opened by their names and take the default dtype of what they hold.
+
+        Returns
+        -------
+        table of the same kind as `X`
+            The cells as they were, in the dtypes that `fit` saw where `X` is of the kind that it saw.
+
+        Raises
+        ------
+        DecryptionError
+            Cells do not open, and ``on_error="raise"``: the error counts them and names the first rows.
+        InputError
+            A column is not one that `fit` saw, or one that cells are bound to is missing.
+        KeyUnavailableError
+            The key is not at hand.
+        """
+        self._check()
+        frame = open_frame(X)
+        states = self._states_to_open(frame)
+        keys = self._keyring()
+        key_id = getattr(self, "key_id_", keys.primary)
+        call = KeyedCall(frame, self._read_references(frame), keys, key_id, self.context)
+        opened = frame.replaced({p: self._restore(frame.column(p), state, call) for p, state in states.items()})
+        return frame.as_dtype(opened, getattr(self, "_array_dtype", None))
+
+    def needs_rewrap(self, X: Any) -> bool:
+        """Tell whether a table of tokens holds any that were made under an older key than the keyring's primary.
+
+        Cells in a format name no key: with ``mode="format-preserving"`` the answer is about the fitted object alone.
+
+        Parameters
+        ----------
+        X : table
+            Tokens, as `inverse_transform` takes them.
+
+        Returns
+        -------
+        bool
+            Whether `rewrap` would change a token.
+        """
+        self._check()
+        frame = open_frame(X)
+        keys = self._keyring()
+        call = KeyedCall(frame, {}, keys, keys.primary, self.context)
+        states = self._states_to_open(frame)
+        return any(self._cipher("", call).stale(frame.column(p), key_id=keys.primary) for p in states)
+
+    @events.audited
+    def rewrap(self, X: Any) -> Any:
+        """Move a table of tokens to the keyring's primary key; the cells leave the call as tokens only.
+
+        A fitted object moves with it: later calls of `transform` protect under the primary key. With
+        ``mode="format-preserving"`` it can then not tell that another table is still under the older key: rewrap each
+        table with its own copy of the fitted object.
+
+        Parameters
+        ----------
+        X : table
+            Tokens, as `inverse_transform` takes them, with the columns that they are bound to.
+
+        Returns
+        -------
+        table of the same kind as `X`
+            The same cells under the primary key. Columns that are not encrypted pass through.
+
+        Raises
+        ------
+        DecryptionError
+            Cells do not open. Nothing is moved then, whatever `on_error` says.
+        ParameterError
+            The key cannot be told: cells in a format, and no object that is pinned to an older key.
+        """
+        self._check()
+        if self.recipients is not None:
+            raise ParameterError("What was encrypted to recipients has one data key for each fit: fit again instead.")
+        if self.mode == "format-preserving" and not hasattr(self, "key_id_"):
+            raise ParameterError("mode='format-preserving' names no key in its cells: rewrap with the fitted object.")
+        frame = open_frame(X)
+        states = self._states_to_open(frame)
+        call = self._begin(frame, self._read_references(frame), fitting=True)
+        if self.mode == "format-preserving" and self.key_id_ == call.key_id:
+            # A table of an older key would come back as it is, as if it had been moved.
+            raise ParameterError(
+                "mode='format-preserving' names no key in its cells, and this object is at the primary key already. "
+                "Rewrap each table with its own copy (copy.copy) of the object that was fitted under the older key."
+            )
+        built = {}
+        for position, state in states.items():
+            column = frame.column(position)
+            cipher = self._cipher(state.context if state else call.context_of(column), call)
+            built[position] = Built(cipher.reseal(column, _bound(call), key_id=call.key_id), column.dtype.as_text())
+        result = frame.replaced(built)
+        if hasattr(self, "_states"):
+            self._states = {position: self._rewrapped(state, call) for position, state in self._states.items()}
+            super()._finish_fit(call)
+        return result
+
+    @events.audited
+    def tokens_for(self, values: Any, *, column: Any) -> list[str]:
+        """Return the tokens that values have in a column, under every key of the ring, to search for them.
+
+        Parameters
+        ----------
+        values : list, Series or array, shape (n_values,)
+            Values of the column's type.
+        column : str or int
+            The column.
+
+        Returns
+        -------
+        list of str, length n_values times the number of keys
+            For ``table[column].isin(...)``: tokens made before a rotation are found too.
+
+        Raises
+        ------
+        ParameterError, ParameterTypeError
+            The tokens are randomized or bound, so that equal values have different ones; or `values` is a single one.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from modelpriv import FieldEncryptor, Keyring
+        >>> step = FieldEncryptor("deterministic", key=Keyring.generate())
+        >>> released = step.fit_transform(pd.DataFrame({"city": ["Oslo", "Bergen", "Oslo"]}))
+        >>> int(released["city"].isin(step.tokens_for(["Oslo"], column="city")).sum())
+        2
+        """
+        self._check()
+        if self.mode == "randomized" or self.bind:
+            raise ParameterError(
+                "tokens_for needs mode='deterministic' and no bind=: otherwise a value has another token in every row."
+            )
+        if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):  # each letter would count as a value
+            raise ParameterTypeError(f"values must be a list or a column, got {type(values).__name__}. Write [value].")
+        if len(values) == 0:
+            return []
+        cells = read_cells(values, column)
+        state = next((s for s in getattr(self, "_states", {}).values() if s.name == column), None)
+        if hasattr(self, "_states") and state is None:
+            raise ParameterError(f"column names {column!r}, which {type(self).__name__} was not fitted to encrypt.")
+        declared = as_names(self.columns) if state is None and not callable(self.columns) else None
+        if declared is not None and column not in declared:
+            raise ParameterError(f"column names {column!r}, which is not among columns={declared!r}.")
+        found = logical_type(cells.type)
+        if state is not None and found != state.logical:
+            raise InputError(f"Column {column!r} holds {state.logical}, so no value of type {found} is in it.")
+        keys = self._keyring()
+        call = KeyedCall(open_frame([[column]]), {}, keys, keys.primary, self.context)
+        cipher = self._cipher(state.context if state else context_of(column, self.context), call)
+        wanted = Column(column, cells, DType("values", cells.type, cells.type))
+        return [text for key_id in keys.key_ids for text in cipher.seal(wanted, b"", key_id=key_id).to_pylist()]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = self.mode == "randomized"
+        return tags
+
+    def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> KeyedCall:
+        if not fitting or self.recipients is None:
+            return super()._begin(frame, references, fitting=fitting)
+        keys, wrapped = new_data_key(read_recipients(self.recipients))
+        events.note_keys(keys.primary)
+        return _DataKeyCall(frame, references, keys, keys.primary, self.context, wrapped)
+
+    def _finish_fit(self, call: KeyedCall) -> None:
+        super()._finish_fit(call)
+        self._array_dtype = call.frame.dtype
+        if isinstance(call, _DataKeyCall):
+            # Pickled by reference, as any keyring: it is there while this process lives, and nowhere else.
+            self._data_keys = call.keys
+            self.wrapped_keys_ = call.wrapped
+
+    def _keyring(self) -> AnyKeyring:
+        if isinstance(self.key, Identity):
+            return open_data_keys(getattr(self, "wrapped_keys_", {}), self.key)
+        if self.recipients is None:
+            return super()._keyring()
+        try:
+            return resolve(getattr(self, "_data_keys", None))
+        except ModelprivError:
+            raise KeyUnavailableError(
+                "The data key of this fit is not in this process any more. To protect, fit again; to open, "
+                "set_params(key=identity) with the identity of a recipient."
+            ) from None
+
+    def _check_parameters(self) -> None:
+        check_field_parameters(self)
+        if self.recipients is None and not isinstance(self.key, Identity):
+            super()._check_parameters()
+            return
+        self._check_context()
+        if self.recipients is not None:
+            read_recipients(self.recipients)
+            if not isinstance(self.key, (Identity, NoneType)):
+                raise ParameterError("key and recipients were both given. Encrypt with a key, or to recipients.")
+
+    def _reference_names(self) -> Sequence[Any]:
+        return as_names(self.bind) or () if self.bind is not None else ()
+
+    def _fit_column(self, column: Column, call: KeyedCall) -> _State:
+        context = call.context_of(column)
+        categories = None
+        if column.categories is not None:
+            # Categories are values: what stays in the fitted object is their tokens, bound to nothing.
+            known = Column(column.name, column.categories, column.dtype)
+            categories = self._cipher(context, call).seal(known, b"", key_id=call.key_id)
+        return _State(column.name, context, column.dtype, logical_type(column.data.type), categories)
+
+    def _transform_column(self, column: Column, state: _State, call: KeyedCall) -> Built:
+        check_same_type(column, state.logical)
+        tokens = self._cipher(state.context, call).seal(column, _bound(call), key_id=call.key_id)
+        return Built(tokens, column.dtype.as_text())
+
+    def _restore(self, column: Column, state: _State | None, call: KeyedCall) -> Built:
+        cipher = self._cipher(state.context if state else call.context_of(column), call)
+        type_ = state.dtype.exact if state else None
+        cells = cipher.open(column, _bound(call), type_=type_, failures=self.on_error)
+        if state is None or state.dtype.container != call.frame.container:
+            return Built(cells, default_dtype(call.frame.container, cells.type))
+        categories = None
+        if state.categories is not None:
+            known = Column(column.name, state.categories, column.dtype)
+            categories = cipher.open(known, b"", type_=type_)
+        return Built(cells, state.dtype, categories)
+
+    def _rewrapped(self, state: _State, call: KeyedCall) -> _State:
+        if state.categories is None:
+            return state
+        known = Column(state.name, state.categories, state.dtype)
+        return replace(state, categories=self._cipher(state.context, call).reseal(known, b"", key_id=call.key_id))
+
+    def _cipher(self, context: str, call: KeyedCall) -> Tokens | Format:
+        """Return how a context's cells are sealed and opened; formats name no key, and open with the pinned one."""
+        if self.mode != "format-preserving":
+            return Tokens(call.keys, self.mode, context, self.pad, protect_nulls=self.null == "protect")
+        pinned = getattr(self, "key_id_", call.keys.primary)
+        letters = letters_of(self.alphabet)
+        luhn = self.check_digit is not None
+        return Format(call.keys, pinned, context, letters, self.keep, self.keep_first, self.keep_last, luhn)
+
+    def _states_to_open(self, frame: Frame) -> dict[int, _State | None]:
+        """Return the positions of the columns to open, and what was remembered of each."""
+        if not hasattr(self, "_states"):
+            return dict.fromkeys(self._find_columns(frame))
+        if self._names is None or not frame.named:
+            if len(frame.names) != self.n_features_in_:
+                raise InputError(
+                    f"The table has {len(frame.names)} columns, but {type(self).__name__} was fitted on "
+                    f"{self.n_features_in_}. Columns without names are matched by position: pass all of them."
+                )
+            return dict(self._states)
+        unknown = [name for name in frame.names if name not in self._names]
+        if unknown:
+            raise InputError(
+                f"Columns {unknown!r} are not among those that {type(self).__name__} was fitted on. Where a "
+                f"ColumnTransformer put a prefix before the names, give it verbose_feature_names_out=False."
+            )
+        by_name = {state.name: state for state in self._states.values()}
+        return {position: by_name[name] for position, name in enumerate(frame.names) if name in by_name}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is remembered of a column: how to call and to build it again, and no value of it."""
+
+    name: Any
+    context: str
+    dtype: DType
+    logical: str
+    categories: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _DataKeyCall(KeyedCall):
+    """What one fit to recipients works on: the keyring holds the new data key."""
+
+    wrapped: dict[str, list[dict[str, Any]]]
+
+
+def _bound(call: KeyedCall) -> Any:
+    return bound_to(call.references.values())

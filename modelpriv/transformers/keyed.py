@@ -1,0 +1,96 @@
+"""What the column transformers with a key share: the keyring, the pinned key id and the contexts of the columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from modelpriv._core import events
+from modelpriv.errors import ParameterError, ParameterTypeError
+from modelpriv.keys import AnyKeyring, KeyParameter, resolve
+from modelpriv.transformers.base import BaseColumnTransformer, Call, find_column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelpriv._columns.frame import Column, Frame
+
+__all__ = ["KeyedCall", "KeyedColumnTransformer"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedCall(Call):
+    """What one call works on, with the keyring and the id of the key that protects."""
+
+    keys: AnyKeyring
+    key_id: str
+    context: Any
+
+    def context_of(self, column: Column) -> str:
+        """Return a column's context: its name, unless the parameter `context` says otherwise, by name or position."""
+        if isinstance(self.context, dict) and column.name not in self.context and column.name in self.frame.names:
+            position = self.frame.names.index(column.name)
+            return context_of(column.name, {column.name: self.context.get(position, column.name)})
+        return context_of(column.name, self.context)
+
+
+class KeyedColumnTransformer(BaseColumnTransformer):
+    """A column transformer with the parameters `key` and `context`.
+
+    `fit` pins the id of the keyring's primary key as `key_id_`, and every later call protects with that key.
+    """
+
+    key = KeyParameter()
+    context: Any
+
+    def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> KeyedCall:
+        if fitting and isinstance(self.context, dict):
+            for name in self.context:
+                find_column(frame, name, "context")  # a slip of the pen would silently keep tables from joining
+        keys = self._keyring()
+        key_id = self.key_id_ if not fitting else keys.primary
+        events.note_keys(key_id)
+        return KeyedCall(frame, references, keys, key_id, self.context)
+
+    def _finish_fit(self, call: KeyedCall) -> None:
+        self.key_id_ = call.key_id
+
+    def _keyring(self) -> AnyKeyring:
+        """Resolve `key`; a keyring that a URI names is fetched once and kept for this object's life."""
+        if not isinstance(self.key, str):
+            return resolve(self.key)
+        uri, kept = getattr(self, "_fetched", (None, None))
+        keys = resolve(kept if self.key == uri else self.key)
+        self._fetched = (self.key, keys)
+        return keys
+
+    def _check_parameters(self) -> None:
+        if self.key is None:
+            resolve(None)  # raises, and says what to pass
+        self._check_context()
+
+    def _check_context(self) -> None:
+        if self.context is None or isinstance(self.context, str):
+            contexts = {"context": self.context}
+        elif isinstance(self.context, dict):
+            contexts = {f"context[{name!r}]": text for name, text in self.context.items()}
+        else:
+            raise ParameterTypeError(
+                f"context must be None, a text or a dict of column names to texts, got {type(self.context).__name__}."
+            )
+        for parameter, text in contexts.items():
+            if text is not None and not isinstance(text, str):
+                raise ParameterTypeError(f"{parameter} must be a text, got {type(text).__name__}.")
+            if text == "":
+                raise ParameterError(f"{parameter} must not be empty. Leave it out to use the column's name.")
+
+
+def context_of(name: Any, context: Any) -> str:
+    """Return the context of a column of this name, or refuse a column that has none."""
+    text = context.get(name, name) if isinstance(context, dict) else context or name
+    if not isinstance(text, str) or not text:
+        raise ParameterError(
+            f"Column {name!r} has no text name, so it needs a context: pass context='table.column' (one column), or "
+            f"a dict such as {{{name!r}: 'table.column'}}."
+        )
+    return text

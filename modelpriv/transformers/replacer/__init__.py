@@ -1,0 +1,1 @@
+"""Replacer, and the pools that its fakes come from."""

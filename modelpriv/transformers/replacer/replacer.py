@@ -1,0 +1,352 @@
+"""Replacer: realistic fakes in the place of names, addresses and whatever else Faker or the user can make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelpriv._columns.cells import logical_type
+from modelpriv._columns.dtypes import default_dtype, is_text
+from modelpriv._columns.frame import Built
+from modelpriv._columns.parts import part, parts
+from modelpriv.errors import InputError, ParameterError, ParameterTypeError
+from modelpriv.kernels.prf import pool as kernel
+from modelpriv.kernels.prf import pseudonym
+from modelpriv.kernels.prf.pseudonym import BASE64URL
+from modelpriv.transformers.base import check_choice
+from modelpriv.transformers.keyed import KeyedCall, KeyedColumnTransformer, context_of
+from modelpriv.transformers.replacer.pools import Recipe, make_pool, to_pool
+from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from modelpriv._columns.dtypes import DType
+    from modelpriv._columns.frame import Column, Frame
+
+__all__ = ["Replacer"]
+
+_SEED = 32  # bytes
+
+
+class Replacer(KeyedColumnTransformer):
+    """Replace the values of columns by fakes that look like life: names, addresses, dates, or a list of your own.
+
+    A keyed pseudorandom function of the value (the synthetic IV of AES-SIV, RFC 5297) chooses the fake from a pool that
+    Faker makes from a secret seed. So the same value gets the same fake in every row, table, process and machine that
+    has the key, for a column of the same context. Nothing that was replaced is kept, and there is no way back.
+
+    *Protects* the values: without the key a fake says nothing about what it stands for, and values cannot be tried out.
+
+    *Leaks* which cells are null and, since equal values get equal fakes, how often a value occurs: someone who knows
+    that half of all rows are about one person finds that person's rows, though not by name. Where `provider_args` or
+    `values` give few fakes, it may by chance be the value itself.
+
+    *Does not* keep different values apart. With `n` different values and `m` fakes, about ``n * n / (2 * m)`` pairs of
+    values share a fake: 50 among 1,000 values and the 10,000 fakes of the default, 5,000 among 10,000, 500,000 among
+    100,000 (Faker's names repeat, so a tenth more for them). Every true join is kept, these false ones are added. Take
+    ``unique=True``, a larger `pool_size`, a `Pseudonymizer` or a `FieldEncryptor` where they matter. It *does not* keep
+    any relation between columns, such as an age and a birth date, except that of `subject`.
+
+    Fakes that Faker counts from today, such as ``date_of_birth``, change with the day of the fit: give fixed dates,
+    as in ``Replacer("date_between", provider_args={"start_date": date(1930, 1, 1), "end_date": date(2009, 12, 31)})``.
+    Another release of Faker may make another pool; a fitted object keeps its own.
+
+    Parameters
+    ----------
+    provider : str, default="name"
+        Name of a Faker provider that gives text, numbers, bools, dates, times or bytes.
+    key : Keyring or str
+        The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``. Another primary key gives other fakes.
+    locale : str, default="en_US"
+        Faker's locale.
+    provider_args : dict, optional
+        Keyword arguments of the provider.
+    values : list or column of values, optional
+        Your own fakes, in place of a provider's; they are neither drawn nor changed, and repetitions count.
+    pool_size : int, default=10_000
+        How many fakes the provider makes.
+    unique : bool, default=False
+        Give no two of the values that `fit` saw in a context the same fake. Which value gets which fake then depends on
+        all of them, so that two fits agree only on equal sets of values: fit once, on all tables.
+    unseen : {"raise", "pseudonym"}, default="raise"
+        With ``unique=True``, what a value becomes that `fit` has not seen: an error, or a pseudonym as `Pseudonymizer`
+        makes it (text only).
+    subject : str or int, optional
+        Column whose value chooses the fake, such as a customer's id. It passes through and may hold no nulls.
+        Replacers with the same key, subject, locale and `pool_size` speak of the same person in every row: name, user
+        name and e-mail address belong together, as far as the locale spells them alike. Columns of one Replacer get the
+        same fake, unless `context` keeps them apart.
+    context : str or dict of str, optional
+        What decides which columns agree: a dict of names to texts, or one text for all declared columns; by default the
+        name of the column whose value chooses.
+    columns : list of str or int, callable, optional
+        The columns to replace, by name or position; by default all. All others pass through.
+    null : {"keep", "protect", "raise"}, default="keep"
+        Leave nulls where they are, give them a fake too, or refuse them.
+    verbose : bool, default=False
+        Show a progress bar while a pool is made (needs tqdm).
+
+    Attributes
+    ----------
+    key_id_ : str
+        The id of the key that `fit` pinned: 8 hexadecimal digits.
+    n_features_in_ : int
+        Number of columns that `fit` saw.
+    feature_names_in_ : numpy array of str
+        Their names, if they had any.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from modelpriv import Keyring, Replacer
+    >>> keys = Keyring.generate()
+    >>> people = pd.DataFrame({"name": ["Ada Lovelace", "Alan Turing", "Ada Lovelace", None], "visits": [3, 1, 4, 1]})
+    >>> step = Replacer("name", columns=["name"], key=keys).fit(people)
+    >>> released = step.transform(people)
+    >>> bool(released["name"][0] == released["name"][2])
+    True
+    >>> bool(released["name"].isin(people["name"].dropna()).any())
+    False
+
+    The fakes can be a list of your own, and one column can choose for others:
+
+    >>> ward = Replacer(values=["north", "south", "east", "west"], columns=["ward"], subject="id", key=keys)
+    >>> beds = pd.DataFrame({"id": [7, 8, 7], "ward": ["A3", "A3", "B1"]})
+    >>> moved = ward.fit_transform(beds)
+    >>> bool(moved["ward"][0] == moved["ward"][2])
+    True
+    """
+
+    _nulls = ("keep", "protect", "raise")
+    _by_parts = True
+    _reference_parameter = "subject"
+
+    def __init__(
+        self,
+        provider: str = "name",
+        *,
+        key: Any = None,
+        locale: str = "en_US",
+        provider_args: Mapping[str, Any] | None = None,
+        values: Any = None,
+        pool_size: int = 10_000,
+        unique: bool = False,
+        unseen: str = "raise",
+        subject: Any = None,
+        context: Any = None,
+        columns: Any = None,
+        null: str = "keep",
+        verbose: bool = False,
+    ) -> None:
+        self.provider = provider
+        self.key = key
+        self.locale = locale
+        self.provider_args = provider_args
+        self.values = values
+        self.pool_size = pool_size
+        self.unique = unique
+        self.unseen = unseen
+        self.subject = subject
+        self.context = context
+        self.columns = columns
+        self.null = null
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        for parameter, value, kind in (
+            ("provider", self.provider, str),
+            ("locale", self.locale, str),
+            ("pool_size", self.pool_size, int),
+            ("unique", self.unique, bool),
+            ("verbose", self.verbose, bool),
+        ):
+            if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+                raise ParameterTypeError(f"{parameter} must be {_KINDS[kind]}, got {type(value).__name__}.")
+        if not self.locale:
+            raise ParameterError("locale must not be empty. Leave it out for 'en_US'.")
+        if self.pool_size < 1:
+            raise ParameterError(f"pool_size must be at least 1, got {self.pool_size}.")
+        if not isinstance(self.provider_args, (dict, type(None))):
+            raise ParameterTypeError(f"provider_args must be a dict or None, got {type(self.provider_args).__name__}.")
+        check_choice("unseen", self.unseen, ("raise", "pseudonym"))
+        if self.unseen == "pseudonym" and not self.unique:
+            raise ParameterError(
+                "unseen='pseudonym' means something only with unique=True: else every value has a fake."
+            )
+        if self.values is not None:
+            self._check_values()
+
+    def _check_values(self) -> None:
+        if isinstance(self.values, (str, bytes, dict, set, frozenset)) or not hasattr(self.values, "__len__"):
+            raise ParameterTypeError(
+                f"values must be a list or a column, with an order and a length, got {type(self.values).__name__}."
+            )
+        for parameter in ("provider", "locale", "provider_args", "pool_size"):
+            if getattr(self, parameter) != _DEFAULTS[parameter]:
+                raise ParameterError(f"values and {parameter} were both given, but a pool is either yours or Faker's.")
+
+    def _reference_names(self) -> Sequence[Any]:
+        return () if self.subject is None else (self.subject,)
+
+    def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> _Call:
+        call = super()._begin(frame, references, fitting=fitting)
+        return _Call(call.frame, call.references, call.keys, call.key_id, call.context)
+
+    def _fit_column(self, column: Column, call: _Call) -> _State:
+        chooser, context = self._chooser(column, call), self._context(column, call)
+        fakes = call.fakes.get(context)
+        if fakes is None:
+            fakes = call.fakes[context] = _Fakes(self._pool(call, context))
+        if self.unique:
+            fakes.known = kernel.merged(chain([fakes.known], self._known(column, chooser, context, call)))
+            self._check_enough(column, fakes)
+        return _State(context, logical_type(chooser.data.type), fakes)
+
+    def _transform_column(self, column: Column, state: _State, call: _Call) -> Built:
+        chooser = self._chooser(column, call)
+        check_same_type(chooser, state.logical)
+        pool, dtype = _typed(state.fakes.pool, column.dtype)
+        places, absent = self._places(chooser, state, call), None
+        if self.null == "keep" and column.data.null_count:
+            absent = column.data.is_null().to_numpy(zero_copy_only=False)
+        if not self.unique:
+            return Built(pool.take(pa.array(places, mask=absent)), dtype)
+        unseen = places < 0
+        if absent is not None:
+            unseen &= ~absent
+        picked = pool.take(pa.array(places, mask=unseen if absent is None else unseen | absent))
+        if unseen.any():
+            picked = self._replace_unseen(picked, unseen, chooser, state.context, call)
+        return Built(picked, dtype)
+
+    # --- places in the pool ---
+
+    def _places(self, chooser: Column, state: _State, call: _Call) -> Any:
+        """Return each row's place in the pool; -1 for a value without one."""
+        found = self._tags(chooser, state.context, call)
+        if self.unique:
+            return kernel.position(found, state.fakes.known)
+        return kernel.index(found, len(state.fakes.pool))
+
+    def _known(self, column: Column, chooser: Column, context: str, call: _Call) -> Iterator[Any]:
+        """Yield the distinct tags of the values that get a fake, part by part."""
+        for rows in parts(column):
+            valid = part(column, rows).data.is_valid().to_numpy(zero_copy_only=False) | (self.null == "protect")
+            yield kernel.distinct(self._tags(part(chooser, rows), context, call)[valid])
+
+    # --- what chooses, and from what ---
+
+    def _chooser(self, column: Column, call: _Call) -> Column:
+        """Return the column whose values choose: the subject's, else the column itself."""
+        return column if self.subject is None else call.references[self.subject]
+
+    def _context(self, column: Column, call: _Call) -> str:
+        if isinstance(self.context, dict) and column.name in self.context:
+            return call.context_of(column)
+        return context_of(self._chooser(column, call).name, self.context)
+
+    def _tags(self, chooser: Column, context: str, call: _Call) -> Any:
+        return tags(chooser.data, self._secret(call, context)[:KEY_LENGTH], nulls=self.null == "protect")
+
+    def _secret(self, call: _Call, context: str) -> bytes:
+        """Derive the key of the PRF and, after it, the seed of the pool."""
+        return call.keys.working_key("replace", context=context, length=KEY_LENGTH + _SEED, key_id=call.key_id)
+
+    def _pool(self, call: _Call, context: str) -> Any:
+        if self.values is not None:
+            pool = to_pool(self.values, origin="values")
+            pool = pool.unique() if self.unique else pool
+        else:
+            recipe = Recipe(
+                self.provider,
+                self.provider_args or {},
+                self.locale,
+                self.pool_size,
+                persons=self.subject is not None,
+                unique=self.unique,
+            )
+            pool = make_pool(recipe, self._secret(call, context)[KEY_LENGTH:], progress=self.verbose)
+        if self.unseen == "pseudonym" and not is_text(pool.type):
+            raise ParameterError(
+                f"unseen='pseudonym' gives text, but the fakes are {logical_type(pool.type)}. Use unseen='raise'."
+            )
+        return pool
+
+    # --- unique fakes ---
+
+    def _check_enough(self, column: Column, fakes: _Fakes) -> None:
+        if len(fakes.known) <= len(fakes.pool):
+            return
+        remedy = "Raise pool_size"
+        if self.values is not None:
+            remedy = "Give more values"
+        elif len(fakes.pool) < self.pool_size:
+            remedy = "The provider has no more: take another one, or values"
+        raise ParameterError(
+            f"unique=True: column {column.name!r} needs {len(fakes.known)} different fakes, but there are "
+            f"{len(fakes.pool)}. {remedy}."
+        )
+
+    def _replace_unseen(self, picked: Any, unseen: Any, chooser: Column, context: str, call: _Call) -> Any:
+        if self.unseen == "raise":
+            raise InputError(
+                f"Column {chooser.name!r} has values that fit has not seen, the first in row "
+                f"{call.first_row + unseen.argmax()}, and with unique=True they have no fake. Fit on all tables, or "
+                f"pass unseen='pseudonym'."
+            )
+        key = call.keys.working_key("pseudonym", context=context, length=KEY_LENGTH, key_id=call.key_id)
+        mask = pa.array(unseen)
+        found = tags(chooser.data.filter(mask), key, nulls=self.null == "protect")
+        written = pseudonym.text(found, pseudonym.longest(BASE64URL))
+        return pc.replace_with_mask(picked, mask, pseudonym.to_arrow(written))
+
+
+@dataclass(repr=False)
+class _Fakes:
+    """The fakes of one context and, where they are unique, the keyed tags of the values that they stand for."""
+
+    pool: Any
+    known: Any = field(default_factory=lambda: kernel.merged([]))
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is remembered of a column: its context, the type of what chooses its fakes, and these."""
+
+    context: str
+    logical: str
+    fakes: _Fakes
+
+
+@dataclass(frozen=True, slots=True)
+class _Call(KeyedCall):
+    """What one call works on, with the fakes of the contexts met so far: columns of one context share them."""
+
+    fakes: dict[str, _Fakes] = field(default_factory=dict)
+
+
+def _typed(pool: Any, dtype: DType) -> tuple[Any, DType]:
+    """Return the pool and the dtype of what comes out: the column's own where fakes and column are of one kind."""
+    if is_text(pool.type):
+        return pool, dtype.as_text()
+    if dtype.categories is None and _kind(pool.type) == _kind(dtype.arrow):
+        try:
+            return pool.cast(dtype.arrow), dtype
+        except pa.ArrowException:
+            pass  # fakes that the dtype cannot hold, such as fractions in an integer column, take their own
+    return pool, default_dtype(dtype.container, pool.type)
+
+
+def _kind(type_: Any) -> str:
+    logical = logical_type(type_)
+    return {"int": "number", "float": "number", "decimal": "number", "date": "timestamp"}.get(logical, logical)
+
+
+_KINDS: dict[type, str] = {str: "a text", int: "an integer", bool: "True or False"}
+_DEFAULTS = {"provider": "name", "locale": "en_US", "provider_args": None, "pool_size": 10_000}

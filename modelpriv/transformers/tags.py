@@ -1,0 +1,56 @@
+"""Keyed tags of typed cells: 16 bytes that say which cells are equal, and nothing else without the key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from modelpriv._columns.cells import NULL, encode, logical_type
+from modelpriv.errors import InputError
+from modelpriv.kernels.aes import siv
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from modelpriv._columns.frame import Column
+
+__all__ = ["KEY_LENGTH", "check_same_type", "tags"]
+
+KEY_LENGTH = 64
+
+
+def tags(cells: Any, key: bytes, *, nulls: bool) -> npt.NDArray[np.uint8]:
+    """Return the PRF of each cell: equal cells of one logical type have equal tags, whatever the dtype.
+
+    The cell's type tag is associated data of the PRF, so that 5 and "5" have nothing in common and no cell is copied.
+
+    Parameters
+    ----------
+    cells : pyarrow.Array
+        Typed cells.
+    key : bytes
+        A working key of `KEY_LENGTH` bytes.
+    nulls : bool
+        Whether a null has a tag of its own; otherwise it has zeros.
+
+    Returns
+    -------
+    numpy array of uint8, shape (n, 16)
+    """
+    kind, encoded = encode(cells)
+    found = siv.prf(key, encoded, [kind])
+    if nulls and cells.null_count:
+        found[cells.is_null().to_numpy(zero_copy_only=False)] = siv.prf(key, pa.array([b""]), [bytes([NULL])])
+    return found
+
+
+def check_same_type(column: Column, logical: str) -> None:
+    """Refuse a column of another logical type than at fit: its equal values would look like others."""
+    found = logical_type(column.data.type)
+    if found not in {logical, "null"} and logical != "null":
+        raise InputError(
+            f"Column {column.name!r} held {logical} at fit and now holds {found} (dtype {column.dtype}). Convert "
+            f"it, or fit again."
+        )
