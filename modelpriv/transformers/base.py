@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -14,13 +14,14 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 from modelpriv._columns.frame import Built, Column, Frame, as_names, open_frame
 from modelpriv._columns.parts import joined, part, parts
 from modelpriv._core import events
+from modelpriv._core.checks import OneOf, Rules, check_parameters
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
-__all__ = ["BaseColumnTransformer", "Call", "check_choice", "find_column"]
+__all__ = ["BaseColumnTransformer", "Call", "find_column"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,14 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
     null: str
 
     _names: list[Any] | None  # of the columns that `fit` saw, where they had names
-    _nulls: tuple[str, ...] = ("keep", "raise")
+    _parameter_rules: ClassVar[Rules] = {"null": [OneOf("keep", "raise")]}
     _by_parts = False  # whether `_transform_column` takes some rows at a time, so that no column is too long for memory
     _reference_parameter = "bind"  # the parameter that names the columns of `_reference_names`
 
     # --- what a child fills in ---
 
     def _check_parameters(self) -> None:
-        """Refuse parameters, or combinations of them, that make no sense."""
+        """Refuse combinations of parameters that make no sense; each alone keeps its rule in `_parameter_rules`."""
 
     def _fit_column(self, column: Column, call: Any) -> Any:  # noqa: ARG002 - for children
         """Return what is to be remembered of a column; never a value of it."""
@@ -210,7 +211,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         return joined(built, len(column.data))
 
     def _check(self) -> None:
-        check_choice("null", self.null, self._nulls)
+        check_parameters(self, self._parameter_rules)
         self._check_parameters()
 
     def _check_names(self, frame: Frame, *, reset: bool) -> None:
@@ -317,9 +318,3 @@ def find_column(frame: Frame, name: Any, parameter: str) -> int:
 def first_null(column: Column) -> int:
     """Return the number of the first row in which a column is null."""
     return int(column.data.is_null().to_numpy(zero_copy_only=False).argmax())
-
-
-def check_choice(parameter: str, value: object, allowed: Sequence[object]) -> None:
-    """Refuse a value that is none of those allowed."""
-    if value not in allowed:
-        raise ParameterError(f"{parameter} must be one of {', '.join(map(repr, allowed))}, got {value!r}.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelpriv._core import events
-from modelpriv.errors import ParameterError, ParameterTypeError
+from modelpriv._core.checks import InstanceOf, OneOf, Rule, Rules, Text, check
+from modelpriv.errors import ParameterError
 from modelpriv.keys import AnyKeyring, KeyParameter, resolve
 from modelpriv.transformers.base import BaseColumnTransformer, Call, find_column
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from modelpriv._columns.frame import Column, Frame
 
-__all__ = ["KeyedCall", "KeyedColumnTransformer"]
+__all__ = ["KEYED_RULES", "KeyedCall", "KeyedColumnTransformer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,12 @@ class KeyedCall(Call):
         return context_of(column.name, self.context)
 
 
+KEYED_RULES: dict[str, list[Rule | None]] = {
+    "null": [OneOf("keep", "protect", "raise")],
+    "context": [Text(), InstanceOf(dict, words="a dict of column names to texts"), None],
+}
+
+
 class KeyedColumnTransformer(BaseColumnTransformer):
     """A column transformer with the parameters `key` and `context`.
 
@@ -42,6 +49,8 @@ class KeyedColumnTransformer(BaseColumnTransformer):
 
     key = KeyParameter()
     context: Any
+
+    _parameter_rules: ClassVar[Rules] = KEYED_RULES
 
     def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> KeyedCall:
         if fitting and isinstance(self.context, dict):
@@ -70,19 +79,9 @@ class KeyedColumnTransformer(BaseColumnTransformer):
         self._check_context()
 
     def _check_context(self) -> None:
-        if self.context is None or isinstance(self.context, str):
-            contexts = {"context": self.context}
-        elif isinstance(self.context, dict):
-            contexts = {f"context[{name!r}]": text for name, text in self.context.items()}
-        else:
-            raise ParameterTypeError(
-                f"context must be None, a text or a dict of column names to texts, got {type(self.context).__name__}."
-            )
-        for parameter, text in contexts.items():
-            if text is not None and not isinstance(text, str):
-                raise ParameterTypeError(f"{parameter} must be a text, got {type(text).__name__}.")
-            if text == "":
-                raise ParameterError(f"{parameter} must not be empty. Leave it out to use the column's name.")
+        if isinstance(self.context, dict):
+            for name, text in self.context.items():
+                check(f"context[{name!r}]", text, Text())
 
 
 def context_of(name: Any, context: Any) -> str:

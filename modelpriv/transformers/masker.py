@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelpriv._columns.dtypes import is_text
 from modelpriv._columns.frame import Built
-from modelpriv.errors import InputError, ParameterError, ParameterTypeError
+from modelpriv._core.checks import OneOf, Rules, Text, Whole
+from modelpriv.errors import InputError, ParameterError
 from modelpriv.kernels.text.formats import FORMATS
 from modelpriv.kernels.text.graphemes import count
 from modelpriv.kernels.text.mask import Rule, by_position, by_regex, mask
-from modelpriv.transformers.base import BaseColumnTransformer, check_choice
+from modelpriv.transformers.base import BaseColumnTransformer
 
 if TYPE_CHECKING:
     from modelpriv._columns.frame import Column
@@ -116,8 +116,17 @@ class Masker(BaseColumnTransformer):
     ['+1******', '******']
     """
 
-    _nulls = ("keep", "protect", "raise")
     _by_parts = True
+    _parameter_rules: ClassVar[Rules] = {
+        "null": [OneOf("keep", "protect", "raise")],
+        "format": [OneOf(*FORMATS), None],
+        "keep_first": [Whole(least=0)],
+        "keep_last": [Whole(least=0)],
+        "keep": [Text(empty=True)],
+        "char": [Text()],
+        "length": [Whole(least=1), None],
+        "regex": [Text(empty=True), None],
+    }
 
     def __init__(
         self,
@@ -148,10 +157,6 @@ class Masker(BaseColumnTransformer):
         return tags
 
     def _check_parameters(self) -> None:
-        for parameter, lowest in (("keep_first", 0), ("keep_last", 0), ("length", 1)):
-            _check_count(parameter, getattr(self, parameter), lowest, optional=parameter == "length")
-        for parameter in ("format", "regex", "keep", "char"):
-            _check_text(parameter, getattr(self, parameter), optional=parameter in {"format", "regex"})
         if count(self.keep) != len(self.keep):
             raise ParameterError(
                 "keep has a character of several code points, such as a letter with a combining accent. Leave it out, "
@@ -161,8 +166,6 @@ class Masker(BaseColumnTransformer):
         alone = count(self.char) == 1 and count(f"a{self.char * 2}") == 3  # noqa: PLR2004
         if not alone or self.char.isspace() or (len(self.char) == 1 and not self.char.isprintable()):
             raise ParameterError("char must be one visible character that stands alone, such as '*' or '•'.")
-        if self.format is not None:
-            check_choice("format", self.format, tuple(FORMATS))
         chosen = [name for name in ("format", "regex") if getattr(self, name) is not None]
         with_them = [name for name in ("keep_first", "keep_last", "keep") if getattr(self, name)]
         if chosen and len(chosen + with_them) > 1:
@@ -220,21 +223,3 @@ def _floats_as_text(data: Any) -> Any:
     if pc.all(whole).as_py():
         return integers.cast(pa.large_string())
     return pc.if_else(whole, integers.cast(pa.large_string()), data.cast(pa.large_string()))
-
-
-def _check_count(parameter: str, value: object, lowest: int, *, optional: bool) -> None:
-    if optional and value is None:
-        return
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise ParameterTypeError(f"{parameter} must be an int, got {type(value).__name__}.")
-    if value < lowest:
-        raise ParameterError(f"{parameter} must be at least {lowest}, got {value}.")
-
-
-def _check_text(parameter: str, value: object, *, optional: bool) -> None:
-    if optional and value is None:
-        return
-    if not isinstance(value, str):
-        raise ParameterTypeError(f"{parameter} must be a text, got {type(value).__name__}.")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ParameterError(f"{parameter} has half of a surrogate pair, which is no character.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.linalg import qr
@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from modelpriv._columns.frame import open_frame
 from modelpriv._core import events
-from modelpriv.errors import InputError, InputTypeError, ParameterError, ParameterTypeError
+from modelpriv._core.checks import Rules, Text, Whole, check_parameters
+from modelpriv.errors import InputError, InputTypeError, ParameterError
 from modelpriv.kernels.prf.rotation import rotation
 from modelpriv.keys import AnyKeyring, KeyParameter, resolve
 
@@ -96,6 +97,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     """
 
     key = KeyParameter()
+    _parameter_rules: ClassVar[Rules] = {"n_components": [Whole(), None], "context": [Text()]}
 
     def __init__(
         self, n_components: int | None = None, *, key: AnyKeyring | str | None = None, context: str = "projection"
@@ -205,13 +207,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return int(self.n_components_)
 
     def _check_parameters(self) -> None:
-        wanted = self.n_components
-        if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, (int, np.integer))):
-            raise ParameterTypeError(f"n_components must be an integer or None, got {type(wanted).__name__}.")
-        if not isinstance(self.context, str):
-            raise ParameterTypeError(f"context must be a text, got {type(self.context).__name__}.")
-        if not self.context:
-            raise ParameterError("context must not be empty. Name what the rotation is for, such as 'vitals'.")
+        check_parameters(self, self._parameter_rules)
 
     def _rank(self, rows: int, columns: int) -> int:
         wanted = columns if self.n_components is None else int(self.n_components)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from modelpriv._columns.cells import logical_type
 from modelpriv._columns.dtypes import default_dtype
 from modelpriv._columns.frame import Built
-from modelpriv.errors import ParameterError, ParameterTypeError
+from modelpriv._core.checks import OneOf, Rules, Text, Whole
+from modelpriv.errors import ParameterError
 from modelpriv.kernels.prf import pseudonym
-from modelpriv.transformers.base import check_choice
-from modelpriv.transformers.keyed import KeyedCall, KeyedColumnTransformer
+from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer
 from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, tags
 
 if TYPE_CHECKING:
@@ -100,8 +100,13 @@ class Pseudonymizer(KeyedColumnTransformer):
     False
     """
 
-    _nulls = ("keep", "protect", "raise")
     _by_parts = True
+    _parameter_rules: ClassVar[Rules] = KEYED_RULES | {
+        "kind": [OneOf("text", "uuid", "int64")],
+        "length": [Whole(least=1)],
+        "alphabet": [Text(empty=True), None],
+        "prefix": [Text(empty=True)],
+    }
 
     def __init__(
         self,
@@ -126,12 +131,7 @@ class Pseudonymizer(KeyedColumnTransformer):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_choice("kind", self.kind, ("text", "uuid", "int64"))
-        if isinstance(self.length, bool) or not isinstance(self.length, int):
-            raise ParameterTypeError(f"length must be a number of characters, got {type(self.length).__name__}.")
         for parameter, value in (("alphabet", self._alphabet), ("prefix", self.prefix)):
-            if not isinstance(value, str):
-                raise ParameterTypeError(f"{parameter} must be a text, got {type(value).__name__}.")
             if not (value.isascii() and value.isprintable()):
                 raise ParameterError(f"{parameter} must be of printable ASCII characters, and has others.")
         if self.kind != "text":

@@ -202,7 +202,8 @@ def test_parameters_without_sense_are_refused(parameters, words):
 )
 def test_parameters_of_another_type_are_refused(parameter, value):
     """A value of another type is refused by the name of the parameter and both types."""
-    with pytest.raises(ParameterTypeError, match=f"{parameter} must be .* got {type(value).__name__}"):
+    came = "None" if value is None else type(value).__name__
+    with pytest.raises(ParameterTypeError, match=f"{parameter} must be .* got {came}\\."):
         Masker(**{parameter: value}).fit(pd.DataFrame({"x": ["a"]}))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelpriv._columns.cells import logical_type
 from modelpriv._columns.dtypes import DType, default_dtype
@@ -15,13 +15,15 @@ from modelpriv.keys import AnyKeyring, Identity, resolve
 from modelpriv.keys.recipient import read_recipients
 from modelpriv.transformers.field_encryptor.data_keys import new_data_key, open_data_keys
 from modelpriv.transformers.field_encryptor.formats import Format, letters_of
-from modelpriv.transformers.field_encryptor.parameters import check_field_parameters
+from modelpriv.transformers.field_encryptor.parameters import FIELD_RULES, check_field_parameters
 from modelpriv.transformers.field_encryptor.tokens import Tokens, bound_to
-from modelpriv.transformers.keyed import KeyedCall, KeyedColumnTransformer, context_of
+from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer, context_of
 from modelpriv.transformers.tags import check_same_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from modelpriv._core.checks import Rules
 
 __all__ = ["FieldEncryptor"]
 
@@ -116,7 +118,7 @@ class FieldEncryptor(KeyedColumnTransformer):
     True
     """
 
-    _nulls = ("keep", "protect", "raise")
+    _parameter_rules: ClassVar[Rules] = KEYED_RULES | FIELD_RULES
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,12 +13,12 @@ from modelpriv._columns.cells import logical_type
 from modelpriv._columns.dtypes import default_dtype, is_text
 from modelpriv._columns.frame import Built
 from modelpriv._columns.parts import part, parts
-from modelpriv.errors import InputError, ParameterError, ParameterTypeError
+from modelpriv._core.checks import Flag, InstanceOf, OneOf, Rules, Satisfies, Text, Whole
+from modelpriv.errors import InputError, ParameterError
 from modelpriv.kernels.prf import pool as kernel
 from modelpriv.kernels.prf import pseudonym
 from modelpriv.kernels.prf.pseudonym import BASE64URL
-from modelpriv.transformers.base import check_choice
-from modelpriv.transformers.keyed import KeyedCall, KeyedColumnTransformer, context_of
+from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer, context_of
 from modelpriv.transformers.replacer.pools import Recipe, make_pool, to_pool
 from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, tags
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["Replacer"]
 
 _SEED = 32  # bytes
+
+
+def _has_order(values: object) -> bool:
+    return hasattr(values, "__len__") and not isinstance(values, (str, bytes, dict, set, frozenset))
 
 
 class Replacer(KeyedColumnTransformer):
@@ -122,8 +126,20 @@ class Replacer(KeyedColumnTransformer):
     True
     """
 
-    _nulls = ("keep", "protect", "raise")
     _by_parts = True
+    _parameter_rules: ClassVar[Rules] = KEYED_RULES | {
+        "provider": [Text()],
+        "locale": [Text()],
+        "provider_args": [InstanceOf(dict), None],
+        "values": [
+            Satisfies(_has_order, "a list or a column, with an order and a length"),
+            None,
+        ],
+        "pool_size": [Whole(least=1)],
+        "unique": [Flag()],
+        "unseen": [OneOf("raise", "pseudonym")],
+        "verbose": [Flag()],
+    }
     _reference_parameter = "subject"
 
     def __init__(
@@ -159,22 +175,6 @@ class Replacer(KeyedColumnTransformer):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        for parameter, value, kind in (
-            ("provider", self.provider, str),
-            ("locale", self.locale, str),
-            ("pool_size", self.pool_size, int),
-            ("unique", self.unique, bool),
-            ("verbose", self.verbose, bool),
-        ):
-            if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-                raise ParameterTypeError(f"{parameter} must be {_KINDS[kind]}, got {type(value).__name__}.")
-        if not self.locale:
-            raise ParameterError("locale must not be empty. Leave it out for 'en_US'.")
-        if self.pool_size < 1:
-            raise ParameterError(f"pool_size must be at least 1, got {self.pool_size}.")
-        if not isinstance(self.provider_args, (dict, type(None))):
-            raise ParameterTypeError(f"provider_args must be a dict or None, got {type(self.provider_args).__name__}.")
-        check_choice("unseen", self.unseen, ("raise", "pseudonym"))
         if self.unseen == "pseudonym" and not self.unique:
             raise ParameterError(
                 "unseen='pseudonym' means something only with unique=True: else every value has a fake."
@@ -183,10 +183,6 @@ class Replacer(KeyedColumnTransformer):
             self._check_values()
 
     def _check_values(self) -> None:
-        if isinstance(self.values, (str, bytes, dict, set, frozenset)) or not hasattr(self.values, "__len__"):
-            raise ParameterTypeError(
-                f"values must be a list or a column, with an order and a length, got {type(self.values).__name__}."
-            )
         for parameter in ("provider", "locale", "provider_args", "pool_size"):
             if getattr(self, parameter) != _DEFAULTS[parameter]:
                 raise ParameterError(f"values and {parameter} were both given, but a pool is either yours or Faker's.")
@@ -267,7 +263,7 @@ class Replacer(KeyedColumnTransformer):
                 self.provider,
                 self.provider_args or {},
                 self.locale,
-                self.pool_size,
+                int(self.pool_size),
                 persons=self.subject is not None,
                 unique=self.unique,
             )
@@ -348,5 +344,4 @@ def _kind(type_: Any) -> str:
     return {"int": "number", "float": "number", "decimal": "number", "date": "timestamp"}.get(logical, logical)
 
 
-_KINDS: dict[type, str] = {str: "a text", int: "an integer", bool: "True or False"}
 _DEFAULTS = {"provider": "name", "locale": "en_US", "provider_args": None, "pool_size": 10_000}
