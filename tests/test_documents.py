@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from test_layers import FLOOR
 
 import modelpriv
 from modelpriv._core import events
@@ -95,3 +96,38 @@ def test_every_public_class_has_an_example(thing):
 def test_the_reference_has_every_public_name(name):
     """What the package offers stands in the API reference."""
     assert f"::: modelpriv.{name}\n" in (ROOT / "docs" / "api.md").read_text()
+
+
+def rooms_drawn():
+    """The rooms of the architecture's drawing, each with its height above the lower edge."""
+    drawing = (ROOT / "docs" / "floors.svg").read_text()
+    return {name: -int(y) for y, name in re.findall(r'<text class="name" x="[\d.]+" y="(\d+)">(\w+)</text>', drawing)}
+
+
+def test_the_architecture_has_every_room():
+    """Each file and folder of the package is a row of the architecture's table and a box of its drawing."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = {
+        path.stem for path in (ROOT / "modelpriv").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    rooms -= {"__init__"}
+    assert rooms_drawn().keys() == rooms | {"modelpriv"}
+    assert {name for name in rooms if re.search(rf"^\|.*`{name}/?`.* \|.*\|.*\|$", page, re.MULTILINE)} == rooms
+
+
+def test_the_drawing_has_the_floors_that_imports_keep():
+    """Of two rooms, the one that imports may go down from is drawn higher."""
+    drawn = {"" if name == "modelpriv" else name: height for name, height in rooms_drawn().items()}
+    assert sorted(FLOOR, key=lambda name: (FLOOR[name], name)) == sorted(drawn, key=lambda name: (drawn[name], name))
+
+
+def files_named():
+    """The paths of Python files that the pages name in their text."""
+    pages = "".join((ROOT / "docs" / page).read_text() for page in ("architecture.md", "security.md"))
+    return sorted(set(re.findall(r"`((?:\w+/)+\w+\.py)`", pages)))
+
+
+@pytest.mark.parametrize("file", files_named())
+def test_files_that_pages_name_exist(file):
+    """A file that the architecture or the security page points to is in the package or in the repository."""
+    assert (ROOT / "modelpriv" / file).is_file() or (ROOT / file).is_file()
