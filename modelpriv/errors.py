@@ -1,4 +1,4 @@
-"""The errors that modelpriv raises; none of them ever carries a key or a cell's value."""
+"""The errors that modelpriv raises; none of them contains a key or a cell's value."""
 
 __all__ = [
     "DecryptionError",
@@ -15,43 +15,43 @@ __all__ = [
 
 
 class ModelprivError(Exception):
-    """Base of every error that modelpriv raises on its own account."""
+    """The base class of all errors that modelpriv raises."""
 
 
 class ParameterError(ModelprivError, ValueError):
-    """A parameter has a value that is not allowed, or not together with another one."""
+    """A parameter's value is not allowed, or not allowed together with another parameter."""
 
 
 class ParameterTypeError(ModelprivError, TypeError):
-    """A parameter has a type that is not allowed."""
+    """A parameter's type is not allowed."""
 
 
 class InputError(ModelprivError, ValueError):
-    """A table or column that was handed in cannot be protected as it is."""
+    """A table or column cannot be protected as it is."""
 
 
 class InputTypeError(ModelprivError, TypeError):
-    """What was handed in is not a table of a kind that is protected (sparse, lazy, no table at all)."""
+    """The input is not a table of a supported kind: it is sparse, lazy, or no table at all."""
 
 
 class KeyUnavailableError(ModelprivError, ValueError):
-    """A key is missing, retired, unknown, cannot be fetched from its source, or is not the right one."""
+    """A key is missing, retired, unknown or the wrong one, or its source cannot be read."""
 
 
 class DecryptionError(ModelprivError, ValueError):
-    """Cells do not open: not tokens, altered, or made under another key, column, row or context."""
+    """Cells cannot be decrypted: they are not tokens, were altered, or were made for another key, column, row or context."""
 
 
 class SealedFileError(ModelprivError, ValueError):
-    """A sealed file, or a keyring file, is damaged, altered, cut, or not one at all."""
+    """A sealed file, keyring file or audit log is damaged, altered or truncated, or is a file of another kind."""
 
 
 class UntrustedError(SealedFileError):
-    """What a file holds is not vouched for by anyone whom the caller trusts, so that none of it is run."""
+    """No one whom the caller trusts vouches for a file, so nothing in it was run."""
 
 
 class LockedError(ModelprivError, AttributeError):
-    """A sealed object is locked: the key that opens it is not at hand.
+    """A sealed object is locked: its key is not available, or no one trusted vouches for it.
 
-    It is an `AttributeError` too, so that `hasattr` and scikit-learn's checks on fitted attributes answer "not there".
+    It is also an `AttributeError`, so that `hasattr` and scikit-learn's checks for fitted attributes return False.
     """
