@@ -39,7 +39,7 @@ class KeyUnavailableError(ModelprivError, ValueError):
 
 
 class DecryptionError(ModelprivError, ValueError):
-    """Cells cannot be decrypted: they are not tokens, were altered, or were made for another key, column, row or context."""
+    """Cells do not decrypt: they are no tokens, were altered, or belong to another key, column, row or context."""
 
 
 class SealedFileError(ModelprivError, ValueError):
