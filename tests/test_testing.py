@@ -56,8 +56,8 @@ class LeavesOneCell(Digest):
 class KeepsCells(Digest):
     """Remembers the cells that it saw."""
 
-    def _fit_column(self, column, call):
-        return column.data.to_pylist()
+    def _fit_part(self, column, call):
+        return {"cells": column.data.to_pylist()}
 
 
 class MovesRows(Digest):

@@ -21,6 +21,7 @@ __all__ = [
     "DType",
     "Native",
     "build",
+    "common_dtype",
     "default_dtype",
     "default_text",
     "is_text",
@@ -82,6 +83,23 @@ class Native:
     def data(self) -> Any:
         """The cells in one chunk."""
         return one_chunk(self.cells)
+
+
+def common_dtype(one: DType, other: DType) -> DType | None:
+    """Return the dtype that holds the cells of both, where both are of one kind; else None."""
+    if one == other:
+        return one
+    if one.container != other.container or one.categories or other.categories:
+        return None
+    if one.cell is not None and other.cell is not None:
+        known = other if one.cell is type(None) else one
+        if {one.cell, other.cell} - {type(None), known.cell}:
+            return None
+        return replace(known, null=max(one.null, other.null, key=_NULL_ORDER.index))
+    widths = [dtype.native for dtype in (one, other) if isinstance(dtype.native, np.dtype)]
+    if len(widths) == 2 and widths[0].kind == widths[1].kind and widths[0].kind in "US":  # noqa: PLR2004 - both
+        return one if widths[0].itemsize >= widths[1].itemsize else other
+    return None
 
 
 def is_text(type_: pa.DataType) -> bool:
@@ -443,6 +461,8 @@ _INTEGERS = (
 _PANDAS_EXTENSIONS = (*_INTEGERS, pd.Float32Dtype, pd.Float64Dtype, pd.BooleanDtype, pd.StringDtype, pd.DatetimeTZDtype)
 _NULLABLE: dict[str, Any] = {kind().name.lower(): kind() for kind in _INTEGERS} | {"bool": pd.BooleanDtype()}
 
+# Where an object column mixes several kinds of null, they come back as the last of these.
+_NULL_ORDER = [None, "None", "nan", "NA", "NaT", "Decimal NaN"]
 _NULLS: dict[type, str] = {type(None): "None", type(pd.NA): "NA", type(pd.NaT): "NaT"}
 _NULL_VALUES: dict[str | None, object] = {
     "nan": float("nan"),

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -21,7 +21,7 @@ from modelpriv.errors import InputError, InputTypeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Built", "Column", "Frame", "as_names", "open_frame", "read_cells"]
+__all__ = ["Built", "Column", "Frame", "as_names", "nulls_alone", "open_frame", "read_cells"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,15 @@ class Built:
     data: Any = field(repr=False)
     dtype: DType
     categories: Any = field(default=None, repr=False)
+
+
+def nulls_alone(column: Column) -> Column:
+    """Return a column without any value as one of Arrow's null type: what dtype it has depends on chance.
+
+    pandas reads a part of a CSV file that holds nothing in a column of text as floats; others make objects of it.
+    """
+    size = len(column.data)
+    return replace(column, data=pa.nulls(size)) if column.data.null_count == size else column
 
 
 class Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,15 +12,18 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from modelpriv._columns.frame import Built, Column, Frame, as_names, open_frame
+from modelpriv._columns.frame import Built, Column, Frame, as_names, nulls_alone, open_frame
 from modelpriv._columns.parts import joined, part, parts
 from modelpriv._core import events
 from modelpriv._core.checks import OneOf, Rules, check_parameters
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
+from modelpriv.transformers.fitted import PlainState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
+
+    from modelpriv.transformers.fitted import State
 
 __all__ = ["BaseColumnTransformer", "Call", "find_column"]
 
@@ -38,7 +42,7 @@ class Call:
         return replace(self, references=references, first_row=rows.start)
 
 
-class BaseColumnTransformer(TransformerMixin, BaseEstimator):
+class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
     """Maps a kernel over the declared columns of a table and lets all other columns pass through in place.
 
     A child has the parameters `columns` and `null`, and fills in the methods of the first section.
@@ -47,7 +51,6 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
     columns: Any
     null: str
 
-    _names: list[Any] | None  # of the columns that `fit` saw, where they had names
     _parameter_rules: ClassVar[Rules] = {"null": [OneOf("keep", "raise")]}
     _by_parts = False  # whether `_transform_column` takes some rows at a time, so that no column is too long for memory
     _reference_parameter = "bind"  # the parameter that names the columns of `_reference_names`
@@ -57,12 +60,20 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         """Refuse combinations of parameters that make no sense; each alone keeps its rule in `_parameter_rules`."""
 
-    def _fit_column(self, column: Column, call: Any) -> Any:  # noqa: ARG002 - for children
-        """Return what is to be remembered of a column; never a value of it."""
-        return None
+    def _fit_part(self, column: Column, call: Any) -> State:  # noqa: ARG002 - for children
+        """Return what some rows of a column say: built-in types and numpy arrays by name, never a value of a cell."""
+        return {}
 
-    def _transform_column(self, column: Column, state: Any, call: Any) -> Built:
-        """Return the protected rows, as many as came; `state` is what `_fit_column` remembered."""
+    def _merge_states(self, one: State, other: State, call: Any) -> State:  # noqa: ARG002 - for children
+        """Return what two parts of a column say together, in the order of the parts; it changes neither."""
+        return one
+
+    def _finish_states(self, states: dict[int, State], call: Any) -> dict[int, State]:  # noqa: ARG002 - for children
+        """Return what a fitted object keeps of whole columns, or refuse them."""
+        return states
+
+    def _transform_column(self, column: Column, state: State, call: Any) -> Built:
+        """Return the protected rows, as many as came; `state` is what `fit` kept of the column."""
         raise NotImplementedError  # pragma: no cover - every child has its own
 
     def _reference_names(self) -> Sequence[Any]:
@@ -191,20 +202,31 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
             )
         columns = self._read(frame, self._find_columns(frame))
         call = self._begin(frame, self._read_references(frame), fitting=True)
-        states = {position: self._fit_column(column, call) for position, column in columns.items()}
-        # Set only now: a fit that fails leaves the last one whole.
-        self._check_names(frame, reset=True)
-        self._states = states
-        self._finish_fit(call)
+        self._settle({position: self._learn(column, call) for position, column in columns.items()}, call)
         return columns, call
 
+    def _settle(self, learnt: dict[int, State], call: Any) -> None:
+        """Finish a fit, by what was learnt of whole columns: from one table, or from several, merged."""
+        states = self._finish_states(learnt, call)
+        # Set only now: a fit that fails leaves the last one whole.
+        self._check_names(call.frame, reset=True)
+        self._keep(columns=states, names=call.frame.names if call.frame.named else None)
+        self._finish_fit(call)
+
+    def _learn(self, column: Column, call: Any) -> State:
+        """Learn from a column, part by part where it can be long."""
+        if not self._by_parts:
+            return self._fit_part(column, call)
+        learnt = (self._fit_part(part(column, rows), call.part(rows)) for rows in parts(column))
+        return functools.reduce(lambda one, other: self._merge_states(one, other, call), learnt)
+
     def _protect(self, columns: Mapping[int, Column], call: Any) -> Any:
-        states = getattr(self, "_states", {})
-        built = {p: self._protect_column(column, states.get(p), call) for p, column in columns.items()}
+        states = self._states if hasattr(self, "_states") else {}
+        built = {p: self._protect_column(column, states.get(p, {}), call) for p, column in columns.items()}
         wanted = _get_output_config("transform", self)["dense"]
         return call.frame.as_wanted(call.frame.replaced(built), wanted)
 
-    def _protect_column(self, column: Column, state: Any, call: Any) -> Built:
+    def _protect_column(self, column: Column, state: State, call: Any) -> Built:
         if not self._by_parts:
             return self._transform_column(column, state, call)
         built = (self._transform_column(part(column, rows), state, call.part(rows)) for rows in parts(column))
@@ -219,12 +241,10 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         texts = frame.named and all(type(name) is str for name in frame.names)
         if texts and reset:  # as scikit-learn does, which takes a sixth of the time of a table of one row
             self.n_features_in_, self.feature_names_in_ = len(frame.names), np.array(frame.names, object)
-        elif not texts or self._names != frame.names:
+        elif not texts or frame.names != self._names:
             # scikit-learn looks at names and counts alone: its own checks of the cells would print them.
             validate_data(self, frame.native, skip_check_array=True, reset=reset)
-        if reset:
-            self._names = frame.names if frame.named else None
-        elif frame.named and self._names is not None and self._names != frame.names:
+        if not reset and frame.named and self._names is not None and self._names != frame.names:
             # scikit-learn compares names only where all are text, and here the wrong column would leave in clear.
             raise InputError(
                 f"The columns must be those that {type(self).__name__} was fitted on, in that order: {self._names!r}."
@@ -271,7 +291,7 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
         return sorted(positions)
 
     def _read(self, frame: Frame, positions: Sequence[int]) -> dict[int, Column]:
-        columns = {position: frame.column(position, chunked=self._by_parts) for position in positions}
+        columns = {position: nulls_alone(frame.column(position, chunked=self._by_parts)) for position in positions}
         events.note_columns([column.name for column in columns.values()], frame.n_rows)
         for column in columns.values():
             if self.null == "raise" and column.data.null_count:
@@ -295,6 +315,18 @@ class BaseColumnTransformer(TransformerMixin, BaseEstimator):
                 )
             references[name] = column
         return references
+
+    @property
+    def _states(self) -> dict[int, State]:
+        """What `fit` kept of each declared column, by position."""
+        states: dict[int, State] = self._kept("columns")
+        return states
+
+    @property
+    def _names(self) -> list[Any] | None:
+        """The names of the columns that `fit` saw, where they had names."""
+        names: list[Any] | None = self._kept("names")
+        return names
 
     def _is_stateless(self) -> bool:
         return not self.__sklearn_tags__().requires_fit

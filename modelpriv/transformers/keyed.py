@@ -10,11 +10,13 @@ from modelpriv._core.checks import InstanceOf, OneOf, Rule, Rules, Text, check
 from modelpriv.errors import ParameterError
 from modelpriv.keys import AnyKeyring, KeyParameter, resolve
 from modelpriv.transformers.base import BaseColumnTransformer, Call, find_column
+from modelpriv.transformers.tags import merged_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelpriv._columns.frame import Column, Frame
+    from modelpriv.transformers.fitted import State
 
 __all__ = ["KEYED_RULES", "KeyedCall", "KeyedColumnTransformer"]
 
@@ -60,6 +62,9 @@ class KeyedColumnTransformer(BaseColumnTransformer):
         key_id = self.key_id_ if not fitting else keys.primary
         events.note_keys(key_id)
         return KeyedCall(frame, references, keys, key_id, self.context)
+
+    def _merge_states(self, one: State, other: State, call: KeyedCall) -> State:  # noqa: ARG002 - for children
+        return one | {"logical": merged_type(one, other)}
 
     def _finish_fit(self, call: KeyedCall) -> None:
         self.key_id_ = call.key_id

@@ -18,6 +18,7 @@ from modelpriv.transformers.base import BaseColumnTransformer
 
 if TYPE_CHECKING:
     from modelpriv._columns.frame import Column
+    from modelpriv.transformers.fitted import State
 
 __all__ = ["Masker"]
 
@@ -177,7 +178,7 @@ class Masker(BaseColumnTransformer):
             raise ParameterError("null='protect' needs length: a null has no length that its mask could have.")
         self._rule()
 
-    def _transform_column(self, column: Column, state: Any, call: Any) -> Built:  # noqa: ARG002 - stateless
+    def _transform_column(self, column: Column, state: State, call: Any) -> Built:  # noqa: ARG002 - stateless
         masked: Any = mask(_as_text(column), self._rule(), char=self.char, length=self.length)
         if self.null == "protect" and self.length is not None:
             masked = masked.fill_null(self.char * self.length)

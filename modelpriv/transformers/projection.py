@@ -15,6 +15,7 @@ from modelpriv._core.checks import Rules, Text, Whole, check_parameters
 from modelpriv.errors import InputError, InputTypeError, ParameterError
 from modelpriv.kernels.prf.rotation import rotation
 from modelpriv.keys import AnyKeyring, KeyParameter, resolve
+from modelpriv.transformers.fitted import PlainState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ _BLOCK = 2**23
 _DTYPES = [np.float64, np.float32]
 
 
-class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Obfuscate numeric columns by a secret rotation. This is obfuscation, not encryption.
 
     Whoever knows as many original rows as there are components, beside what became of them, finds the rotation by least
@@ -141,6 +142,7 @@ class KeyedProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         basis = None if rank == numbers.shape[1] else _basis(numbers, mean, rank)
         # Set only now: a fit that fails leaves the last one whole.
         validate_data(self, table, skip_check_array=True, reset=True)
+        self._keep()  # the version: what a projection keeps is in its public attributes
         self.mean_ = mean
         self.basis_ = basis
         self.n_components_ = rank

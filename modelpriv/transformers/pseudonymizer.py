@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modelpriv._columns.cells import logical_type
 from modelpriv._columns.dtypes import default_dtype
@@ -15,11 +13,14 @@ from modelpriv._columns.frame import Built
 from modelpriv._core.checks import OneOf, Rules, Text, Whole
 from modelpriv.errors import ParameterError
 from modelpriv.kernels.prf import pseudonym
+from modelpriv.kernels.prf.sketch import SIZE, estimate, smallest, united
+from modelpriv.transformers.fitted import without
 from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer
 from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, tags
 
 if TYPE_CHECKING:
     from modelpriv._columns.frame import Column
+    from modelpriv.transformers.fitted import State
 
 __all__ = ["Pseudonymizer"]
 
@@ -147,22 +148,26 @@ class Pseudonymizer(KeyedColumnTransformer):
                 f"characters, got {self.length}."
             )
 
-    def _fit_column(self, column: Column, call: KeyedCall) -> _State:
-        # Arrow does not count a column of nulls that has no other type.
-        empty = pa.types.is_null(column.data.type)
-        different = 0 if empty else pc.count_distinct(column.data, mode="only_valid").as_py()
-        pairs = different * (different - 1) / 2 / 2.0 ** self._bits(self.length)
-        if pairs > _RISK:
-            raise ParameterError(
-                f"Column {column.name!r} has {different:,} different values, and {self._form()} would give about "
-                f"{pairs:,.3g} pairs of them the same pseudonym (a collision must be less probable than 1 in "
-                f"{1 / _RISK:,.0f}). {self._remedy(different)}"
-            )
-        return _State(call.context_of(column), logical_type(column.data.type))
+    def _fit_part(self, column: Column, call: KeyedCall) -> State:
+        context = call.context_of(column)
+        state = {"name": column.name, "context": context, "logical": logical_type(column.data.type)}
+        if self._pairs(_MOST_ROWS) > _RISK:
+            valid = column.data.drop_null()
+            state["sketch"] = smallest(tags(valid, self._key(call, context), nulls=False))
+        return state
 
-    def _transform_column(self, column: Column, state: _State, call: KeyedCall) -> Built:
-        check_same_type(column, state.logical)
-        key = call.keys.working_key("pseudonym", context=state.context, length=KEY_LENGTH, key_id=call.key_id)
+    def _merge_states(self, one: State, other: State, call: KeyedCall) -> State:
+        merged = super()._merge_states(one, other, call)
+        return merged | {"sketch": united(one["sketch"], other["sketch"])} if "sketch" in one else merged
+
+    def _finish_states(self, states: dict[int, State], call: KeyedCall) -> dict[int, State]:  # noqa: ARG002 - one face
+        for state in states.values():
+            self._check_risk(state)
+        return {position: without(state, "sketch") for position, state in states.items()}
+
+    def _transform_column(self, column: Column, state: State, call: KeyedCall) -> Built:
+        check_same_type(column, state["logical"])
+        key = self._key(call, state["context"])
         nulls = None
         if self.null == "keep" and column.data.null_count:
             nulls = column.data.is_null().to_numpy(zero_copy_only=False)
@@ -171,6 +176,25 @@ class Pseudonymizer(KeyedColumnTransformer):
             numbers = pa.array(pseudonym.int64(found), mask=nulls)
             return Built(numbers, default_dtype(column.dtype.container, pa.int64()))
         return Built(pseudonym.to_arrow(self._written(found), nulls), column.dtype.as_text())
+
+    def _key(self, call: KeyedCall, context: str) -> bytes:
+        return call.keys.working_key("pseudonym", context=context, length=KEY_LENGTH, key_id=call.key_id)
+
+    def _check_risk(self, state: State) -> None:
+        """Refuse a form in which two of a column's values have the same pseudonym too probably."""
+        different = estimate(state["sketch"]) if "sketch" in state else 0
+        pairs = self._pairs(different)
+        if pairs > _RISK:
+            about = "about " if different >= SIZE else ""
+            raise ParameterError(
+                f"Column {state['name']!r} has {about}{different:,} different values, and {self._form()} would give "
+                f"about {pairs:,.3g} pairs of them the same pseudonym (a collision must be less probable than 1 in "
+                f"{1 / _RISK:,.0f}). {self._remedy(different)}"
+            )
+
+    def _pairs(self, different: float) -> float:
+        """Return how many pairs of so many different values are expected to share a pseudonym."""
+        return float(different * (different - 1) / 2 / 2.0 ** self._bits(self.length))
 
     def _written(self, found: Any) -> Any:
         """Return the characters of all pseudonyms, one a row."""
@@ -203,14 +227,7 @@ class Pseudonymizer(KeyedColumnTransformer):
         return f"Use length={next(enough)} or more."
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What is remembered of a column: its context and the logical type of its values."""
-
-    context: str
-    logical: str
-
-
 _RISK = 1e-3
+_MOST_ROWS = 2**40  # of any table: a form in which so many values are safe needs no counting
 _LEAST = 2  # characters of an alphabet
 _TEXT_ONLY = {"length": 22, "alphabet": None, "prefix": ""}

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from modelpriv._columns.frame import Column
+    from modelpriv.transformers.fitted import State
 
-__all__ = ["KEY_LENGTH", "check_same_type", "tags"]
+__all__ = ["KEY_LENGTH", "check_same_type", "merged_type", "tags"]
 
 KEY_LENGTH = 64
 
@@ -44,6 +45,17 @@ def tags(cells: Any, key: bytes, *, nulls: bool) -> npt.NDArray[np.uint8]:
     if nulls and cells.null_count:
         found[cells.is_null().to_numpy(zero_copy_only=False)] = siv.prf(key, pa.array([b""]), [bytes([NULL])])
     return found
+
+
+def merged_type(one: State, other: State) -> str:
+    """Return the logical type of two parts of a column, or refuse parts of different types; nulls have any type."""
+    types = {one["logical"], other["logical"]} - {"null"}
+    if len(types) > 1:
+        raise InputError(
+            f"Column {one['name']!r} holds {one['logical']} in one part and {other['logical']} in another. Give all "
+            "parts one type first."
+        )
+    return str(next(iter(types), "null"))
 
 
 def check_same_type(column: Column, logical: str) -> None:

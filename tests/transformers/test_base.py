@@ -36,10 +36,10 @@ class Stars(BaseColumnTransformer):
     def _reference_names(self):
         return list(self.refer)
 
-    def _fit_column(self, column, call):
+    def _fit_part(self, column, call):
         if self.fail == "fit" and column.name in {"town", 2}:
             raise InputError("This fit fails.")
-        return str(column.dtype)
+        return {"dtype": str(column.dtype)}
 
     def _transform_column(self, column, state, call):
         if self.fail == "transform" and column.name in {"town", 2}:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+import pyarrow as pa
+
 from modelpriv._columns.cells import logical_type
 from modelpriv._columns.dtypes import DType, default_dtype
-from modelpriv._columns.frame import Built, Column, Frame, as_names, open_frame, read_cells
+from modelpriv._columns.frame import Built, Column, Frame, as_names, nulls_alone, open_frame, read_cells
+from modelpriv._columns.plain import dtype_from_plain, dtype_to_plain
 from modelpriv._core import events
 from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
 from modelpriv.keys import AnyKeyring, Identity, resolve
 from modelpriv.keys.recipient import read_recipients
 from modelpriv.transformers.field_encryptor.data_keys import new_data_key, open_data_keys
 from modelpriv.transformers.field_encryptor.formats import Format, letters_of
+from modelpriv.transformers.field_encryptor.merging import merged_dtype
 from modelpriv.transformers.field_encryptor.parameters import FIELD_RULES, check_field_parameters
 from modelpriv.transformers.field_encryptor.tokens import Tokens, bound_to
 from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer, context_of
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from modelpriv._core.checks import Rules
+    from modelpriv.transformers.fitted import State
 
 __all__ = ["FieldEncryptor"]
 
@@ -183,8 +189,11 @@ class FieldEncryptor(KeyedColumnTransformer):
         keys = self._keyring()
         key_id = getattr(self, "key_id_", keys.primary)
         call = KeyedCall(frame, self._read_references(frame), keys, key_id, self.context)
-        opened = frame.replaced({p: self._restore(frame.column(p), state, call) for p, state in states.items()})
-        return frame.as_dtype(opened, getattr(self, "_array_dtype", None))
+        opened = frame.replaced(
+            {p: self._restore(nulls_alone(frame.column(p)), state, call) for p, state in states.items()}
+        )
+        dtype = self._kept("array_dtype") if hasattr(self, "_states") else None
+        return frame.as_dtype(opened, None if dtype is None else np.dtype(dtype))
 
     def needs_rewrap(self, X: Any) -> bool:
         """Tell whether a table of tokens holds any that were made under an older key than the keyring's primary.
@@ -206,7 +215,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         keys = self._keyring()
         call = KeyedCall(frame, {}, keys, keys.primary, self.context)
         states = self._states_to_open(frame)
-        return any(self._cipher("", call).stale(frame.column(p), key_id=keys.primary) for p in states)
+        return any(self._cipher("", call).stale(nulls_alone(frame.column(p)), key_id=keys.primary) for p in states)
 
     @events.audited
     def rewrap(self, X: Any) -> Any:
@@ -249,12 +258,12 @@ class FieldEncryptor(KeyedColumnTransformer):
             )
         built = {}
         for position, state in states.items():
-            column = frame.column(position)
-            cipher = self._cipher(state.context if state else call.context_of(column), call)
+            column = nulls_alone(frame.column(position))
+            cipher = self._cipher(_context(state, column, call), call)
             built[position] = Built(cipher.reseal(column, _bound(call), key_id=call.key_id), column.dtype.as_text())
         result = frame.replaced(built)
         if hasattr(self, "_states"):
-            self._states = {position: self._rewrapped(state, call) for position, state in self._states.items()}
+            self._keep(columns={position: self._rewrapped(state, call) for position, state in self._states.items()})
             super()._finish_fit(call)
         return result
 
@@ -297,19 +306,19 @@ class FieldEncryptor(KeyedColumnTransformer):
             raise ParameterTypeError(f"values must be a list or a column, got {type(values).__name__}. Write [value].")
         if len(values) == 0:
             return []
-        cells = read_cells(values, column)
-        state = next((s for s in getattr(self, "_states", {}).values() if s.name == column), None)
-        if hasattr(self, "_states") and state is None:
+        cells, fitted = read_cells(values, column), hasattr(self, "_states")
+        state = next((s for s in (self._states if fitted else {}).values() if s["name"] == column), None)
+        if fitted and state is None:
             raise ParameterError(f"column names {column!r}, which {type(self).__name__} was not fitted to encrypt.")
         declared = as_names(self.columns) if state is None and not callable(self.columns) else None
         if declared is not None and column not in declared:
             raise ParameterError(f"column names {column!r}, which is not among columns={declared!r}.")
         found = logical_type(cells.type)
-        if state is not None and found != state.logical:
-            raise InputError(f"Column {column!r} holds {state.logical}, so no value of type {found} is in it.")
+        if state is not None and found != state["logical"]:
+            raise InputError(f"Column {column!r} holds {state['logical']}, so no value of type {found} is in it.")
         keys = self._keyring()
         call = KeyedCall(open_frame([[column]]), {}, keys, keys.primary, self.context)
-        cipher = self._cipher(state.context if state else context_of(column, self.context), call)
+        cipher = self._cipher(state["context"] if state else context_of(column, self.context), call)
         wanted = Column(column, cells, DType("values", cells.type, cells.type))
         return [text for key_id in keys.key_ids for text in cipher.seal(wanted, b"", key_id=key_id).to_pylist()]
 
@@ -327,7 +336,7 @@ class FieldEncryptor(KeyedColumnTransformer):
 
     def _finish_fit(self, call: KeyedCall) -> None:
         super()._finish_fit(call)
-        self._array_dtype = call.frame.dtype
+        self._keep(array_dtype=None if call.frame.dtype is None else call.frame.dtype.str)
         if isinstance(call, _DataKeyCall):
             # Pickled by reference, as any keyring: it is there while this process lives, and nowhere else.
             self._data_keys = call.keys
@@ -360,37 +369,71 @@ class FieldEncryptor(KeyedColumnTransformer):
     def _reference_names(self) -> Sequence[Any]:
         return as_names(self.bind) or () if self.bind is not None else ()
 
-    def _fit_column(self, column: Column, call: KeyedCall) -> _State:
-        context = call.context_of(column)
-        categories = None
+    def _fit_part(self, column: Column, call: KeyedCall) -> State:
+        state: State = {
+            "name": column.name,
+            "context": call.context_of(column),
+            "logical": logical_type(_type_of(column)),
+            "dtype": dtype_to_plain(column.dtype),
+            "categories": None,
+        }
         if column.categories is not None:
             # Categories are values: what stays in the fitted object is their tokens, bound to nothing.
-            known = Column(column.name, column.categories, column.dtype)
-            categories = self._cipher(context, call).seal(known, b"", key_id=call.key_id)
-        return _State(column.name, context, column.dtype, logical_type(column.data.type), categories)
+            state["categories"] = self._sealed(column.categories, state, call)
+        return state
 
-    def _transform_column(self, column: Column, state: _State, call: KeyedCall) -> Built:
-        check_same_type(column, state.logical)
-        tokens = self._cipher(state.context, call).seal(column, _bound(call), key_id=call.key_id)
+    def _merge_states(self, one: State, other: State, call: KeyedCall) -> State:
+        merged = super()._merge_states(one, other, call)
+        return merged | merged_dtype(one, other) | {"categories": self._merged_categories(one, other, call)}
+
+    def _merged_categories(self, one: State, other: State, call: KeyedCall) -> Any:
+        """Return the categories of two parts, as tokens, in the order in which they come."""
+        if one["categories"] is None or other["categories"] in (None, one["categories"]):
+            return other["categories"] if one["categories"] is None else one["categories"]
+        first, second = self._opened(one, call), self._opened(other, call)
+        both = pa.concat_arrays([first, second]).unique()
+        if len(both) == len(first):
+            return one["categories"]
+        if one["dtype"]["ordered"] or one["dtype"]["native"] == "Enum":
+            raise InputError(
+                f"Column {one['name']!r} has ordered categories in one part that are not in another, and their order "
+                "cannot be told. Give all parts the same categories first."
+            )
+        return self._sealed(both, one, call)
+
+    def _sealed(self, categories: Any, state: State, call: KeyedCall) -> list[str]:
+        known = Column(state["name"], categories, dtype_from_plain(state["dtype"]))
+        tokens: list[str] = self._cipher(state["context"], call).seal(known, b"", key_id=call.key_id).to_pylist()
+        return tokens
+
+    def _opened(self, state: State, call: KeyedCall) -> Any:
+        dtype = dtype_from_plain(state["dtype"])
+        known = Column(state["name"], pa.array(state["categories"], pa.large_string()), dtype)
+        return self._cipher(state["context"], call).open(known, b"", type_=dtype.exact)
+
+    def _transform_column(self, column: Column, state: State, call: KeyedCall) -> Built:
+        check_same_type(column, state["logical"])
+        tokens = self._cipher(state["context"], call).seal(column, _bound(call), key_id=call.key_id)
         return Built(tokens, column.dtype.as_text())
 
-    def _restore(self, column: Column, state: _State | None, call: KeyedCall) -> Built:
-        cipher = self._cipher(state.context if state else call.context_of(column), call)
-        type_ = state.dtype.exact if state else None
+    def _restore(self, column: Column, state: State | None, call: KeyedCall) -> Built:
+        cipher = self._cipher(_context(state, column, call), call)
+        dtype = dtype_from_plain(state["dtype"]) if state else None
+        # A column of nulls alone had a dtype, but says nothing of the cells that came later.
+        type_ = dtype.exact if dtype and state and state["logical"] != "null" else None
         cells = cipher.open(column, _bound(call), type_=type_, failures=self.on_error)
-        if state is None or state.dtype.container != call.frame.container:
+        if dtype is None or state is None or not _fits(cells, dtype, call.frame.container):
             return Built(cells, default_dtype(call.frame.container, cells.type))
-        categories = None
-        if state.categories is not None:
-            known = Column(column.name, state.categories, column.dtype)
-            categories = cipher.open(known, b"", type_=type_)
-        return Built(cells, state.dtype, categories)
+        return Built(cells, dtype, None if state["categories"] is None else self._opened(state, call))
 
-    def _rewrapped(self, state: _State, call: KeyedCall) -> _State:
-        if state.categories is None:
+    def _rewrapped(self, state: State, call: KeyedCall) -> State:
+        if state["categories"] is None:
             return state
-        known = Column(state.name, state.categories, state.dtype)
-        return replace(state, categories=self._cipher(state.context, call).reseal(known, b"", key_id=call.key_id))
+        known = Column(
+            state["name"], pa.array(state["categories"], pa.large_string()), dtype_from_plain(state["dtype"])
+        )
+        tokens = self._cipher(state["context"], call).reseal(known, b"", key_id=call.key_id)
+        return state | {"categories": tokens.to_pylist()}
 
     def _cipher(self, context: str, call: KeyedCall) -> Tokens | Format:
         """Return how a context's cells are sealed and opened; formats name no key, and open with the pinned one."""
@@ -401,7 +444,7 @@ class FieldEncryptor(KeyedColumnTransformer):
         luhn = self.check_digit is not None
         return Format(call.keys, pinned, context, letters, self.keep, self.keep_first, self.keep_last, luhn)
 
-    def _states_to_open(self, frame: Frame) -> dict[int, _State | None]:
+    def _states_to_open(self, frame: Frame) -> dict[int, State | None]:
         """Return the positions of the columns to open, and what was remembered of each."""
         if not hasattr(self, "_states"):
             return dict.fromkeys(self._find_columns(frame))
@@ -418,19 +461,8 @@ class FieldEncryptor(KeyedColumnTransformer):
                 f"Columns {unknown!r} are not among those that {type(self).__name__} was fitted on. Where a "
                 f"ColumnTransformer put a prefix before the names, give it verbose_feature_names_out=False."
             )
-        by_name = {state.name: state for state in self._states.values()}
+        by_name = {state["name"]: state for state in self._states.values()}
         return {position: by_name[name] for position, name in enumerate(frame.names) if name in by_name}
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What is remembered of a column: how to call and to build it again, and no value of it."""
-
-    name: Any
-    context: str
-    dtype: DType
-    logical: str
-    categories: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +470,23 @@ class _DataKeyCall(KeyedCall):
     """What one fit to recipients works on: the keyring holds the new data key."""
 
     wrapped: dict[str, list[dict[str, Any]]]
+
+
+def _context(state: State | None, column: Column, call: KeyedCall) -> str:
+    """Return the context that a column has since `fit`, else the one of its name."""
+    return str(state["context"]) if state else call.context_of(column)
+
+
+def _type_of(column: Column) -> Any:
+    """Return the type of a column's cells; that of its categories, where no cell is there."""
+    of_nulls = pa.types.is_null(column.data.type) and column.categories is not None
+    return column.categories.type if of_nulls else column.data.type
+
+
+def _fits(cells: Any, dtype: DType, container: str) -> bool:
+    """Tell whether opened cells go back into the dtype that `fit` saw."""
+    of_nulls = pa.types.is_null(cells.type) or cells.null_count == len(cells)
+    return dtype.container == container and (of_nulls or dtype.exact is None or dtype.arrow == cells.type)
 
 
 def _bound(call: KeyedCall) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
@@ -12,21 +10,23 @@ import pyarrow.compute as pc
 from modelpriv._columns.cells import logical_type
 from modelpriv._columns.dtypes import default_dtype, is_text
 from modelpriv._columns.frame import Built
-from modelpriv._columns.parts import part, parts
+from modelpriv._columns.plain import array_from_plain, array_to_plain
 from modelpriv._core.checks import Flag, InstanceOf, OneOf, Rules, Satisfies, Text, Whole
 from modelpriv.errors import InputError, ParameterError
 from modelpriv.kernels.prf import pool as kernel
 from modelpriv.kernels.prf import pseudonym
 from modelpriv.kernels.prf.pseudonym import BASE64URL
+from modelpriv.transformers.fitted import without
 from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer, context_of
 from modelpriv.transformers.replacer.pools import Recipe, make_pool, to_pool
 from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from modelpriv._columns.dtypes import DType
-    from modelpriv._columns.frame import Column, Frame
+    from modelpriv._columns.frame import Column
+    from modelpriv.transformers.fitted import State
 
 __all__ = ["Replacer"]
 
@@ -190,24 +190,31 @@ class Replacer(KeyedColumnTransformer):
     def _reference_names(self) -> Sequence[Any]:
         return () if self.subject is None else (self.subject,)
 
-    def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> _Call:
-        call = super()._begin(frame, references, fitting=fitting)
-        return _Call(call.frame, call.references, call.keys, call.key_id, call.context)
-
-    def _fit_column(self, column: Column, call: _Call) -> _State:
+    def _fit_part(self, column: Column, call: KeyedCall) -> State:
         chooser, context = self._chooser(column, call), self._context(column, call)
-        fakes = call.fakes.get(context)
-        if fakes is None:
-            fakes = call.fakes[context] = _Fakes(self._pool(call, context))
+        state = {"name": column.name, "context": context, "logical": logical_type(chooser.data.type)}
         if self.unique:
-            fakes.known = kernel.merged(chain([fakes.known], self._known(column, chooser, context, call)))
-            self._check_enough(column, fakes)
-        return _State(context, logical_type(chooser.data.type), fakes)
+            valid = column.data.is_valid().to_numpy(zero_copy_only=False) | (self.null == "protect")
+            state["known"] = [array_to_plain(kernel.distinct(self._tags(chooser, context, call)[valid]))]
+        return state
 
-    def _transform_column(self, column: Column, state: _State, call: _Call) -> Built:
+    def _merge_states(self, one: State, other: State, call: KeyedCall) -> State:
+        merged = super()._merge_states(one, other, call)
+        return merged | {"known": _collected(one["known"] + other["known"])} if self.unique else merged
+
+    def _finish_states(self, states: dict[int, State], call: KeyedCall) -> dict[int, State]:
+        """Make the fakes of each context: columns of one context share them."""
+        contexts = dict.fromkeys(state["context"] for state in states.values())
+        fakes = {
+            context: self._fakes([state for state in states.values() if state["context"] == context], call)
+            for context in contexts
+        }
+        return {p: without(state, "known") | {"fakes": fakes[state["context"]]} for p, state in states.items()}
+
+    def _transform_column(self, column: Column, state: State, call: KeyedCall) -> Built:
         chooser = self._chooser(column, call)
-        check_same_type(chooser, state.logical)
-        pool, dtype = _typed(state.fakes.pool, column.dtype)
+        check_same_type(chooser, state["logical"])
+        pool, dtype = _typed(array_from_plain(state["fakes"]["pool"]), column.dtype)
         places, absent = self._places(chooser, state, call), None
         if self.null == "keep" and column.data.null_count:
             absent = column.data.is_null().to_numpy(zero_copy_only=False)
@@ -218,43 +225,37 @@ class Replacer(KeyedColumnTransformer):
             unseen &= ~absent
         picked = pool.take(pa.array(places, mask=unseen if absent is None else unseen | absent))
         if unseen.any():
-            picked = self._replace_unseen(picked, unseen, chooser, state.context, call)
+            picked = self._replace_unseen(picked, unseen, chooser, state["context"], call)
         return Built(picked, dtype)
 
     # --- places in the pool ---
 
-    def _places(self, chooser: Column, state: _State, call: _Call) -> Any:
+    def _places(self, chooser: Column, state: State, call: KeyedCall) -> Any:
         """Return each row's place in the pool; -1 for a value without one."""
-        found = self._tags(chooser, state.context, call)
+        found = self._tags(chooser, state["context"], call)
         if self.unique:
-            return kernel.position(found, state.fakes.known)
-        return kernel.index(found, len(state.fakes.pool))
-
-    def _known(self, column: Column, chooser: Column, context: str, call: _Call) -> Iterator[Any]:
-        """Yield the distinct tags of the values that get a fake, part by part."""
-        for rows in parts(column):
-            valid = part(column, rows).data.is_valid().to_numpy(zero_copy_only=False) | (self.null == "protect")
-            yield kernel.distinct(self._tags(part(chooser, rows), context, call)[valid])
+            return kernel.position(found, array_from_plain(state["fakes"]["known"]))
+        return kernel.index(found, state["fakes"]["pool"]["length"])
 
     # --- what chooses, and from what ---
 
-    def _chooser(self, column: Column, call: _Call) -> Column:
+    def _chooser(self, column: Column, call: KeyedCall) -> Column:
         """Return the column whose values choose: the subject's, else the column itself."""
         return column if self.subject is None else call.references[self.subject]
 
-    def _context(self, column: Column, call: _Call) -> str:
+    def _context(self, column: Column, call: KeyedCall) -> str:
         if isinstance(self.context, dict) and column.name in self.context:
             return call.context_of(column)
         return context_of(self._chooser(column, call).name, self.context)
 
-    def _tags(self, chooser: Column, context: str, call: _Call) -> Any:
+    def _tags(self, chooser: Column, context: str, call: KeyedCall) -> Any:
         return tags(chooser.data, self._secret(call, context)[:KEY_LENGTH], nulls=self.null == "protect")
 
-    def _secret(self, call: _Call, context: str) -> bytes:
+    def _secret(self, call: KeyedCall, context: str) -> bytes:
         """Derive the key of the PRF and, after it, the seed of the pool."""
         return call.keys.working_key("replace", context=context, length=KEY_LENGTH + _SEED, key_id=call.key_id)
 
-    def _pool(self, call: _Call, context: str) -> Any:
+    def _pool(self, call: KeyedCall, context: str) -> Any:
         if self.values is not None:
             pool = to_pool(self.values, origin="values")
             pool = pool.unique() if self.unique else pool
@@ -276,20 +277,25 @@ class Replacer(KeyedColumnTransformer):
 
     # --- unique fakes ---
 
-    def _check_enough(self, column: Column, fakes: _Fakes) -> None:
-        if len(fakes.known) <= len(fakes.pool):
-            return
-        remedy = "Raise pool_size"
-        if self.values is not None:
-            remedy = "Give more values"
-        elif len(fakes.pool) < self.pool_size:
-            remedy = "The provider has no more: take another one, or values"
-        raise ParameterError(
-            f"unique=True: column {column.name!r} needs {len(fakes.known)} different fakes, but there are "
-            f"{len(fakes.pool)}. {remedy}."
-        )
+    def _fakes(self, states: list[State], call: KeyedCall) -> State:
+        """Return the pool of a context and, where fakes are unique, the tags of the values that have one."""
+        pool = self._pool(call, states[0]["context"])
+        if not self.unique:
+            return {"pool": array_to_plain(pool), "known": None}
+        known = kernel.merged(array_from_plain(chunk) for state in states for chunk in state["known"])
+        if len(known) > len(pool):
+            raise ParameterError(
+                f"unique=True: column {states[-1]['name']!r} needs {len(known)} different fakes, but there are "
+                f"{len(pool)}. {self._remedy(len(pool))}."
+            )
+        return {"pool": array_to_plain(pool), "known": array_to_plain(known)}
 
-    def _replace_unseen(self, picked: Any, unseen: Any, chooser: Column, context: str, call: _Call) -> Any:
+    def _remedy(self, size: int) -> str:
+        if self.values is not None:
+            return "Give more values"
+        return "The provider has no more: take another one, or values" if size < self.pool_size else "Raise pool_size"
+
+    def _replace_unseen(self, picked: Any, unseen: Any, chooser: Column, context: str, call: KeyedCall) -> Any:
         if self.unseen == "raise":
             raise InputError(
                 f"Column {chooser.name!r} has values that fit has not seen, the first in row "
@@ -303,28 +309,12 @@ class Replacer(KeyedColumnTransformer):
         return pc.replace_with_mask(picked, mask, pseudonym.to_arrow(written))
 
 
-@dataclass(repr=False)
-class _Fakes:
-    """The fakes of one context and, where they are unique, the keyed tags of the values that they stand for."""
-
-    pool: Any
-    known: Any = field(default_factory=lambda: kernel.merged([]))
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What is remembered of a column: its context, the type of what chooses its fakes, and these."""
-
-    context: str
-    logical: str
-    fakes: _Fakes
-
-
-@dataclass(frozen=True, slots=True)
-class _Call(KeyedCall):
-    """What one call works on, with the fakes of the contexts met so far: columns of one context share them."""
-
-    fakes: dict[str, _Fakes] = field(default_factory=dict)
+def _collected(chunks: list[State]) -> list[State]:
+    """Return sets of tags as fewer sets: each is larger than those after it, so that a tag is moved few times."""
+    while len(chunks) > 1 and chunks[-2]["length"] <= 2 * chunks[-1]["length"]:
+        last = kernel.merged(array_from_plain(chunk) for chunk in chunks[-2:])
+        chunks = [*chunks[:-2], array_to_plain(last)]
+    return chunks
 
 
 def _typed(pool: Any, dtype: DType) -> tuple[Any, DType]:
