@@ -21,6 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 MODULES = ["modelpriv", *(found.name for found in pkgutil.walk_packages(modelpriv.__path__, "modelpriv."))]
 FENCE = re.compile(r"^(?P<indent> *)```python[^\n]*\n(?P<code>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
+PROMISED = re.compile(r"\bprint\([^#\n]*\)  # (.+)$", re.MULTILINE)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -49,18 +50,32 @@ def run_doctest(test):
     assert not runner.failures, "".join(said)
 
 
+def assert_printed(promised, printed):
+    """A comment behind a call of print is a line that was printed; ``...`` is any text, as in a doctest."""
+    pattern = ".*".join(re.escape(part.strip()) for part in promised.split("..."))
+    assert re.search(f"^ *{pattern} *$", printed, re.MULTILINE), f"{promised!r} is not in\n{printed}"
+
+
+def run_block(line, code, page, names):
+    """Run one block, as a reader would type it."""
+    if code.lstrip().startswith(">>>"):
+        test = doctest.DocTestParser().get_doctest(code, names, relative(page), str(page), line)
+        test.globs = names
+        run_doctest(test)
+    else:
+        exec(compile("\n" * line + code, str(page), "exec"), names)  # noqa: S102 - running it is the test
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if FENCE.search(page.read_text())], ids=relative)
-def test_python_blocks_run(page, tmp_path, monkeypatch):
-    """The blocks of a page run from top to bottom, as a reader would type them; ``>>>`` blocks show what they show."""
+def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
+    """The blocks of a page run from top to bottom, and show what their ``>>>`` examples and their comments say."""
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}
     for line, code in blocks(page.read_text()):
-        if code.lstrip().startswith(">>>"):
-            test = doctest.DocTestParser().get_doctest(code, names, relative(page), str(page), line)
-            test.globs = names
-            run_doctest(test)
-        else:
-            exec(compile("\n" * line + code, str(page), "exec"), names)  # noqa: S102 - running it is the test
+        run_block(line, code, page, names)
+        printed = capsys.readouterr().out
+        for promised in PROMISED.findall(code):
+            assert_printed(promised, printed)
 
 
 @pytest.mark.parametrize("module", MODULES)
