@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from modelpriv._core import magic
 from modelpriv.audit import verify
 from modelpriv.errors import ModelprivError, ParameterError, SealedFileError
 from modelpriv.evidence.usage import key_usage
@@ -125,7 +126,7 @@ def _inspect(given: argparse.Namespace) -> str:
     """Show a file by what its first bytes say it is."""
     with given.file.open("rb") as file:
         start = file.read(64)
-    if start.startswith(b"\x8fmpriv"):
+    if start.startswith(magic.SEALED.begins):
         return str(inspect(given.file))
     if start.startswith(b"{"):
         return _inspect_line(given.file)

@@ -34,15 +34,15 @@ ARROWS = {
     "kernels": {"errors"},
     "keys": {"_core", "errors"},
     "audit": {"_core", "errors", "keys"},
-    "leaks": {"errors", "sealing"},
+    "leaks": {"_core", "errors"},
     "sealing": {"_core", "errors", "keys", "leaks"},
     "transformers": {"_columns", "_core", "errors", "kernels", "keys"},
     "models": {"_core", "errors", "keys", "sealing"},
-    "evidence": {"_columns", "errors", "kernels", "keys", "sealing"},
+    "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing"},
     "integrations": {"_core"},
     "": {"audit", "evidence", "keys", "models", "sealing", "transformers"},
     "testing": set(),
-    "__main__": {"audit", "errors", "evidence", "keys", "sealing"},
+    "__main__": {"_core", "audit", "errors", "evidence", "keys", "sealing"},
 }
 
 KERNELS_MAY_USE = {"numpy", "pyarrow", "cryptography", "pybase64", "regex"}

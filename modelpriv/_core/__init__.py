@@ -1,1 +1,1 @@
-"""What every other room may use: events, files, canonical JSON."""
+"""What every other room may use: events, files, canonical JSON, types of files."""

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 
 from modelpriv._columns.dtypes import is_text, read_arrow
 from modelpriv._columns.frame import open_frame
+from modelpriv._core import magic
 from modelpriv.errors import InputTypeError
 from modelpriv.kernels.aes import token
 from modelpriv.keys import KeyReference, Keyring, ScopedKeyring, container, usage
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["key_usage"]
 
 _FORM = "^[A-Za-z0-9_-]{28,}$"
-_FORMATS = {b"PAR1": "parquet", b"ARRO": "ipc"}
-_SEALED = b"\x8fmpr"
+_DATASETS = {magic.PARQUET: "parquet", magic.ARROW: "ipc"}
 
 
 def key_usage(X: Any) -> dict[str, int]:
@@ -106,10 +106,11 @@ def _in_file(path: Path) -> Iterator[tuple[str, int]]:
         yield from _in_dataset(path, "parquet")
         return
     with path.open("rb") as file:
-        start = file.read(4)
-    if start in _FORMATS:
-        yield from _in_dataset(path, _FORMATS[start])
-    elif start == _SEALED:
+        start = file.read(64)
+    kind = magic.identify(start)
+    if kind in _DATASETS:
+        yield from _in_dataset(path, _DATASETS[kind])
+    elif kind == magic.SEALED:
         yield from ((way["key_id"], 1) for way in inspect(path).stanzas if "key_id" in way)
     elif start.startswith(b"{"):
         yield from ((key_id, 1) for key_id in container.read_public(path, "keyring").get("key_ids", ()))

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from modelpriv._core import files, json
+from modelpriv._core import files, json, magic
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
 from modelpriv.keys.providers import KeyProvider, check_provider, configured_providers
@@ -30,7 +30,6 @@ __all__ = ["choose_provider", "open_", "read", "read_public", "seal", "write"]
 _FORMAT_VERSION = 1
 _LARGEST = 1 << 20
 _MODE = 0o600
-_MODEL = b"\x8fmpriv"  # how a sealed model begins
 _KINDS = ("keyring", "identity", "signing key", "grant")
 _FIELDS = {"format", "version", "public", "provider", "sealed"}
 _SEAL_KEY = 64
@@ -82,7 +81,7 @@ def read(path: str | os.PathLike[str], *, private: bool = True) -> bytes:
         # Asked of the open file, so that what was looked at is what is read.
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         content = file.read(_LARGEST + 1)
-        if content.startswith(_MODEL):  # its permissions are its own affair
+        if content.startswith(magic.SEALED.begins):  # its permissions are its own affair
             raise SealedFileError(
                 f"{os.fspath(path)!r} is a sealed model and holds no key: open it with modelpriv.load(path, key=...)."
             )

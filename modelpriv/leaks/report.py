@@ -13,15 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from modelpriv._core import json as canonical_json
+from modelpriv._core import magic
 from modelpriv.errors import ParameterError, SealedFileError
 from modelpriv.leaks.outline import Blob, Group, Made, Mapping, Name
 from modelpriv.leaks.pickles import Bounded, read_pickle
 from modelpriv.leaks.skops_files import read_skops
-from modelpriv.sealing.format import layout
 
 _MOST = 2**32  # bytes that a compressed file may unfold to
 _PIECE = 2**20
 _SHOWN = 80
+_LARGEST_MANIFEST = 2**20
 _WRAPPER = "modelpriv.models.wrapper.EncryptedEstimator"
 
 
@@ -183,13 +185,13 @@ def leak_report(model: object, *, show: bool = False, strict: bool = False) -> L
 
 def _in_file(file: BinaryIO, size: int) -> Iterator[Leak]:
     """Find what stands in clear in a file, by what it begins with."""
-    head = file.read(8)
+    head = file.read(magic.PRELUDE.size)
     file.seek(0)
-    if head == layout.MAGIC:
-        beginning = file.read(layout.PRELUDE + layout.LARGEST_MANIFEST)
-        layout.Prelude.read(beginning, size)
-        yield from _in_sealed(beginning, "model")
-    elif head[:2] == b"PK":
+    if head.startswith(magic.SEALED.begins):
+        if not _is_sealed(head, size):
+            raise SealedFileError(f"the sealed file does not have the {size} bytes that it says: it was cut.")
+        yield from _in_sealed(file.read(magic.PRELUDE.size + _LARGEST_MANIFEST), "model")
+    elif head.startswith(magic.ZIP.begins):
         yield from _walk(read_skops(file), "model")
     elif (pieces := _unfold(file, head)) is not None:
         unfolded = io.BytesIO()
@@ -242,10 +244,14 @@ def _in_pickles(file: Bounded) -> Iterator[Leak]:
 
 def _in_sealed(data: bytes, place: str) -> Iterator[Leak]:
     """Find what a sealed file's author left readable."""
+    lengths = magic.sealed_lengths(data)
+    length = 0 if lengths is None else lengths.manifest
     try:
-        fields = layout.peek(data)
-    except SealedFileError:  # most likely it is longer than what was kept of it
-        yield Leak(f"{place} manifest", "text", layout.manifest_length(data))
+        fields = canonical_json.load(data[magic.PRELUDE.size : magic.PRELUDE.size + length])
+    except ValueError:  # most likely it is longer than what was kept of it
+        fields = None
+    if not isinstance(fields, dict):
+        yield Leak(f"{place} manifest", "text", length)
         return
     for name in ("metadata", "policy", "estimator"):
         if fields.get(name):
@@ -296,11 +302,8 @@ def _look(place: str, node: Any) -> Found:
 
 def _is_sealed(head: bytes, size: int) -> bool:
     """Tell whether some bytes are a whole sealed file."""
-    try:
-        layout.Prelude.read(head, size)
-    except SealedFileError:
-        return False
-    return True
+    lengths = magic.sealed_lengths(head)
+    return lengths is not None and lengths.total == size
 
 
 def _look_into_made(place: str, node: Made) -> Found:

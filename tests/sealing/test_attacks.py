@@ -19,6 +19,7 @@ from sklearn.linear_model import Ridge
 
 from modelpriv import sealing
 from modelpriv._core import json as canonical_json
+from modelpriv._core import magic
 from modelpriv.errors import KeyUnavailableError, SealedFileError
 from modelpriv.keys import Keyring, stanzas
 from modelpriv.sealing import serializers
@@ -86,7 +87,7 @@ def test_every_cut(bomb, split):
     data = sealing.dumps(bomb(), key=KEYRING)
     ends = [0, *itertools.accumulate(map(len, split(data)))]
     for length in {*range(0, len(data), 97), *(max(0, end + step) for end in ends[:-1] for step in (-1, 0, 1))}:
-        assert "cut" in refuses(data[:length], bomb) or length < len(layout.MAGIC)
+        assert "cut" in refuses(data[:length], bomb) or length < len(magic.SEALED.begins)
     refuses(data[:-1], bomb)
 
 
@@ -136,7 +137,7 @@ def test_random_damage(data):
 @given(data=st.binary(max_size=300))
 def test_random_bytes(data):
     """Random bytes, behind a right magic or not, are refused as a file."""
-    for attempt in (data, layout.MAGIC + data, layout.MAGIC + b"\1\0\0\0" + data):
+    for attempt in (data, magic.SEALED.begins + data, magic.SEALED.begins + b"\1\0\0\0" + data):
         with pytest.raises(SealedFileError):
             sealing.loads(attempt, key=KEYRING)
         with pytest.raises(SealedFileError):

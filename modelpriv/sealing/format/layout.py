@@ -22,19 +22,17 @@ stored, the envelope to the prelude too. Until the envelope has been opened, all
 
 import platform
 import secrets
-import struct
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import sklearn
 
-from modelpriv._core import json
+from modelpriv._core import json, magic
 from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.sealing import serializers
 from modelpriv.sealing.format import floe
 
-MAGIC = b"\x8fmpriv\r\n"
 FORMAT = 1
 SUITE = "FLOE-AES-256-GCM-HKDF-SHA-384-1MiB"
 SLOT = 4096
@@ -44,8 +42,7 @@ LARGEST_SIGNATURE = 2**14
 DIGEST = 32  # of each segment, in the trailer
 LOCK = 2**62  # a place behind every file, which who changes one in place locks
 
-_PRELUDE = struct.Struct("<8sIIIIQQ")
-PRELUDE = _PRELUDE.size
+PRELUDE = magic.PRELUDE.size
 VERSIONS = {
     "python": ".".join(platform.python_version_tuple()[:2]),
     "scikit-learn": sklearn.__version__,
@@ -73,12 +70,7 @@ class Prelude:
     slot: int = SLOT
 
     def __bytes__(self) -> bytes:
-        return _PRELUDE.pack(MAGIC, FORMAT, self.manifest, self.slot, 0, self.body, self.trailer)
-
-    @property
-    def total(self) -> int:
-        """Length of the whole file."""
-        return PRELUDE + self.manifest + 2 * self.slot + self.body + self.trailer
+        return magic.PRELUDE.pack(magic.SEALED.begins, FORMAT, self.manifest, self.slot, 0, self.body, self.trailer)
 
     @classmethod
     def read(cls, data: bytes, size: int) -> Self:
@@ -89,26 +81,26 @@ class Prelude:
         SealedFileError
             This is no sealed file, one of a later format, or one that was cut, lengthened or altered.
         """
-        if data[: len(MAGIC)] != MAGIC:
+        if not data.startswith(magic.SEALED.begins):
             raise SealedFileError(
-                f"this is not a sealed file{_guess(data)}; a sealed file is written by modelpriv.dump."
+                f"this is not a sealed file{_guess(data)}. Use modelpriv.dump to write a sealed file."
             )
-        if len(data) < PRELUDE:
+        if (lengths := magic.sealed_lengths(data)) is None:
             raise SealedFileError("the sealed file ends too early: it was cut.")
-        _, version_, manifest, slot, reserved, body, trailer = _PRELUDE.unpack_from(data)
-        if version_ != FORMAT:
+        if lengths.format != FORMAT:
             raise SealedFileError(
-                f"the sealed file has format {version_}, and this version of modelpriv reads format {FORMAT}."
+                f"the sealed file has format {lengths.format}, and this version of modelpriv reads format {FORMAT}."
             )
-        signature = trailer and trailer - DIGEST * floe.segments(body)
-        if reserved or not 0 <= signature <= LARGEST_SIGNATURE or manifest > LARGEST_MANIFEST or slot > LARGEST_SLOT:
-            raise SealedFileError("the sealed file begins with lengths that no such file has: it is damaged.")
-        prelude = cls(manifest, body, trailer, slot)
-        if prelude.total != size:
+        signature = lengths.trailer and lengths.trailer - DIGEST * floe.segments(lengths.body)
+        fits = lengths.manifest <= LARGEST_MANIFEST and lengths.slot <= LARGEST_SLOT
+        if lengths.reserved or not fits or not 0 <= signature <= LARGEST_SIGNATURE:
+            raise SealedFileError("the sealed file begins with lengths that no sealed file has: it is damaged.")
+        if lengths.total != size:
             raise SealedFileError(
-                f"the sealed file has {size} bytes where it says {prelude.total}: it was cut, or something was added."
+                f"the sealed file has {size} bytes, but its head says {lengths.total}: it was cut, or something was "
+                "added."
             )
-        return prelude
+        return cls(lengths.manifest, lengths.body, lengths.trailer, lengths.slot)
 
 
 def new_manifest(
@@ -201,28 +193,9 @@ def read_manifest(data: bytes) -> dict[str, Any]:
     raise SealedFileError("the sealed file's manifest cannot be read: the file is damaged or was altered.")
 
 
-def manifest_length(data: bytes) -> int:
-    """Give the length of the manifest that the beginning of a file claims."""
-    return int.from_bytes(data[12:16], "little")
-
-
-def peek(data: bytes) -> dict[str, Any]:
-    """Read the manifest that stands in the beginning of a file, whatever comes behind.
-
-    Raises
-    ------
-    SealedFileError
-        It is not whole, or not one of this format.
-    """
-    return read_manifest(data[PRELUDE : PRELUDE + manifest_length(data)])
-
-
 def _guess(data: bytes) -> str:
     """Say what a file may be that is not ours, for the error."""
-    if data[:1] == b"\x80":
-        return ": it looks like a plain pickle (as pickle.dump and joblib.dump write it)"
-    if data[:2] == b"PK":
-        return ": it looks like a zip archive (as skops.io.dump writes it)"
     if not data:
         return ": it is empty"
-    return ""
+    kind = magic.identify(data)
+    return "" if kind is None else f": it looks like a {kind.name}"
