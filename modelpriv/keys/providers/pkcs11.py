@@ -33,6 +33,8 @@ _REASONS = {
 # What tokens answer when the tag does not fit; SoftHSM2 says only that something went wrong.
 _ALTERED = {"GeneralError", "EncryptedDataInvalid", "EncryptedDataLenRange", "FunctionFailed", "DataInvalid"}
 
+_NEW_PIN = "Give the right PIN, in MODELPRIV_PKCS11_PIN or by a new PKCS11Provider(pin=...)."
+_WRONG = {"PinIncorrect", "PinLenRange", "PinInvalid"}
 # A token knows one login for all of a process, so two calls at once would log each other out.
 _login = threading.Lock()
 
@@ -63,7 +65,7 @@ class PKCS11Provider(SecretProvider):
     <PKCS11Provider: PKCS#11 key 'modelpriv' on token 'hsm'>
     """
 
-    __slots__ = ("_key", "_module", "_pin", "_token")
+    __slots__ = ("_key", "_module", "_pin", "_refused", "_token")
 
     type: ClassVar[str] = "pkcs11"
 
@@ -73,6 +75,7 @@ class PKCS11Provider(SecretProvider):
         self._key, self._token = check_text("key", key), check_text("token", token)
         self._module = check_text("module (or PKCS11_MODULE)", module or os.environ.get("PKCS11_MODULE") or "")
         self._pin = pin
+        self._refused: str | None = None
 
     def wrap(self, data_key: bytes, context: bytes) -> dict[str, Any]:
         """Let the token wrap a data key, bound to its context.
@@ -110,6 +113,8 @@ class PKCS11Provider(SecretProvider):
     def _ask(self, call: str, data: bytes, nonce: bytes, context: bytes) -> bytes:
         pkcs11, mechanisms = need("pkcs11", "pkcs11"), need("pkcs11.mechanisms", "pkcs11")
         pin = give("pin (or MODELPRIV_PKCS11_PIN)", self._pin or os.environ.get("MODELPRIV_PKCS11_PIN") or "")
+        if pin == self._refused:  # a search over a grid would ask ten times, and tokens lock after three wrong PINs
+            raise KeyUnavailableError(f"{self.describe()} was not asked again: it refused this PIN before. {_NEW_PIN}")
         parameters = mechanisms.GCMParams(nonce, context, 8 * _TAG)
         try:
             with _login, pkcs11.lib(self._module).get_token(token_label=self._token).open(user_pin=pin) as session:
@@ -120,6 +125,7 @@ class PKCS11Provider(SecretProvider):
                     return bytes(ask(data, mechanism=pkcs11.Mechanism.AES_GCM, mechanism_param=parameters))
         except pkcs11.exceptions.PKCS11Error as error:
             kind = type(error).__name__
+            self._refused = pin if kind in _WRONG else None
         except (RuntimeError, OSError):
             kind = "no module"
         raise KeyUnavailableError(f"{self.describe()} {_reason(kind, call, self._module)}") from None

@@ -32,6 +32,18 @@ def test_a_wrong_pin(make):
     assert make().wrap(DATA_KEY, CONTEXT)
 
 
+def test_a_wrong_pin_is_not_tried_again(make, monkeypatch):
+    """A PIN that the token refused is not sent again, for tokens lock; another one is."""
+    pins = iter(["canary-9", "canary-9", "canary-9"])
+    provider = make(pin=lambda: next(pins, "right"))
+    assert "the PIN is wrong" in refusal(provider)
+    with monkeypatch.context() as patch:
+        patch.setattr("pkcs11.lib", None)  # asking it would be another error
+        assert "refused this PIN before" in refusal(provider)
+        assert "refused this PIN before" in refusal(provider)
+    assert "the PIN is wrong" in refusal(provider)
+
+
 def test_what_is_not_there(make):
     """A token, key or library that is not there is called that."""
     assert "no token with this label" in refusal(make(token="nowhere"))
