@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -302,3 +303,27 @@ def test_a_model_after_both(keyring, other, tmp_path):
     sealing.rewrap(path, key=keyring, add=other)
     sealing.rekey(path, key=other, new_key=keyring)
     assert sealing.load(path, key=keyring).alpha == 2.5
+
+
+def moved(path, change):
+    """How many bytes this process reads and writes while it changes a file."""
+    before = bytes_moved()
+    change(path)
+    return bytes_moved() - before
+
+
+def bytes_moved():
+    counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(counts["rchar"]) + int(counts["wchar"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux counts the bytes of a process")
+def test_a_rewrap_does_not_read_the_body(tmp_path, keyring):
+    """A rewrap reads and writes as much of a file of 20 MB as of a short one."""
+    for name, size in (("short", 10), ("long", 20_000_000)):
+        sealing.dump(np.zeros(size, np.uint8), tmp_path / name, key=keyring)
+
+    def add(path):
+        sealing.rewrap(path, key=keyring, add=keyring.rotate())
+
+    assert abs(moved(tmp_path / "long", add) - moved(tmp_path / "short", add)) < 1000
