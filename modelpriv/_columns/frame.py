@@ -15,11 +15,14 @@ import pandas as pd
 import pyarrow as pa
 from scipy import sparse
 
-from modelpriv._columns.dtypes import DType, build, read_arrow, read_numpy, read_pandas, read_polars
+from modelpriv._columns.building import build
+from modelpriv._columns.reading import read_arrow, read_numpy, read_pandas, read_polars
 from modelpriv.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from modelpriv._columns.dtypes import DType
 
 __all__ = ["Built", "Column", "Frame", "as_names", "nulls_alone", "open_frame", "read_cells"]
 

@@ -7,7 +7,6 @@ time zone and a dtype of a container are written by their public names; an Arrow
 from __future__ import annotations
 
 import datetime as dt
-import decimal
 import functools
 import zoneinfo
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from modelpriv._columns.dtypes import DType
+from modelpriv._columns.objects import CELLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,17 +186,4 @@ def _type_from_bytes(written: bytes) -> pa.DataType:
     return type_
 
 
-_CLASSES: list[type] = [
-    str,
-    bytes,
-    bool,
-    int,
-    float,
-    decimal.Decimal,
-    object,
-    type(None),
-    dt.date,
-    dt.datetime,
-    dt.time,
-]
-_CELLS = {cell.__name__: cell for cell in (*_CLASSES, dt.timedelta, pd.Timestamp, pd.Timedelta)}
+_CELLS: dict[str, type] = {cell.__name__: cell for cell in (*CELLS, object, type(None))}

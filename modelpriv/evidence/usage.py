@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
-from modelpriv._columns.dtypes import is_text, read_arrow
+from modelpriv._columns.dtypes import is_text
 from modelpriv._columns.frame import open_frame
+from modelpriv._columns.reading import read_arrow
 from modelpriv._core import magic
 from modelpriv.errors import InputTypeError
 from modelpriv.kernels.aes import token

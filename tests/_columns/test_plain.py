@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from modelpriv._columns.dtypes import read_arrow, read_pandas, read_polars
 from modelpriv._columns.frame import open_frame
 from modelpriv._columns.plain import array_from_plain, array_to_plain, dtype_from_plain, dtype_to_plain
+from modelpriv._columns.reading import read_arrow, read_pandas, read_polars
 
 READERS = {"pandas": read_pandas, "polars": read_polars, "pyarrow": read_arrow}
 MADE = {

@@ -12,17 +12,10 @@ import pyarrow as pa
 import pytest
 from dtype_columns import CANARY, exactly
 
-from modelpriv._columns import dtypes
-from modelpriv._columns.dtypes import (
-    build,
-    default_dtype,
-    default_text,
-    is_text,
-    read_arrow,
-    read_numpy,
-    read_pandas,
-    read_polars,
-)
+from modelpriv._columns import building, dtypes, reading
+from modelpriv._columns.building import build
+from modelpriv._columns.dtypes import default_dtype, default_text, is_text
+from modelpriv._columns.reading import read_arrow, read_numpy, read_pandas, read_polars
 from modelpriv.errors import InputError, InputTypeError
 
 PANDAS, POLARS = columns.pandas_columns(), columns.polars_columns()
@@ -291,7 +284,8 @@ def test_chunks_with_dictionaries_of_their_own_are_one_column():
 @pytest.fixture
 def narrow_offsets(monkeypatch):
     """Let 32-bit offsets reach no further than 8 bytes, so that the tests need not fill 2 GB."""
-    monkeypatch.setattr(dtypes, "_MAX_32_BIT", 8)
+    for module in (building, dtypes, reading):
+        monkeypatch.setattr(module, "MAX_32_BIT", 8)
 
 
 @pytest.mark.usefixtures("narrow_offsets")
