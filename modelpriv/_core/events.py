@@ -7,9 +7,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+
+from modelpriv._core import process
+
+if TYPE_CHECKING:
+    from contextvars import Token
 
 __all__ = ["LEVEL", "LOGGER", "OFF", "Listener", "audited", "event", "note", "note_columns", "note_keys", "recording"]
 
@@ -22,14 +26,13 @@ OFF = logging.CRITICAL + 1
 if LOGGER.level == logging.NOTSET:  # else somebody configured it before this was imported
     LOGGER.setLevel(OFF)
 
-# Apart from the logger: any program may turn that off, as logging.config does with each that it does not name.
-_listeners: list["Listener"] = []
-_current: ContextVar[dict[str, Any] | None] = ContextVar("modelpriv.event", default=None)
+# Listeners do not hang on the logger: any program may turn that off, as logging.config does with each that it does not
+# name.
 
 
 def recording() -> bool:
     """Tell whether anybody listens."""
-    return bool(_listeners) or LOGGER.isEnabledFor(LEVEL)
+    return bool(process.listeners) or LOGGER.isEnabledFor(LEVEL)
 
 
 class event:  # noqa: N801 - used as a function, in a with statement
@@ -63,7 +66,7 @@ class event:  # noqa: N801 - used as a function, in a with statement
 
     def __enter__(self) -> Self:
         if self._facts is not None:
-            self._token = _current.set(self._facts)
+            self._token = process.event.set(self._facts)
         return self
 
     def __exit__(
@@ -71,13 +74,11 @@ class event:  # noqa: N801 - used as a function, in a with statement
     ) -> None:
         if self._facts is None or self._token is None:
             return
-        _current.reset(self._token)
-        facts = (
-            _plain(self._facts) | _process() | {"pid": os.getpid(), "result": "ok" if kind is None else kind.__name__}
-        )
+        process.event.reset(self._token)
+        facts = _plain(self._facts) | _who() | {"pid": os.getpid(), "result": "ok" if kind is None else kind.__name__}
         # Here, before the block's result is given out: what cannot be recorded is not done.
         now = time.time()
-        for listener in tuple(_listeners):
+        for listener in tuple(process.listeners):
             listener.hear(facts, now)
         LOGGER.log(LEVEL, "%(action)s %(subject)s: %(result)s", facts, extra={"event": facts})
 
@@ -97,19 +98,19 @@ def audited(method: Callable[P, T]) -> Callable[P, T]:
 
 def note(**facts: Any) -> None:
     """Add facts to the event that is going on, if there is one."""
-    if (current := _current.get()) is not None:
+    if (current := process.event.get()) is not None:
         current.update(facts)
 
 
 def note_columns(columns: Iterable[object], rows: int) -> None:
     """Add the names of columns, and their number of rows, to what the event is about."""
-    if (current := _current.get()) is not None:
+    if (current := process.event.get()) is not None:
         current.update(columns=[*current.get("columns", ()), *map(str, columns)], rows=rows)
 
 
 def note_keys(*key_ids: str) -> None:
     """Add ids of keys that the event used."""
-    if (current := _current.get()) is not None:
+    if (current := process.event.get()) is not None:
         current["key_ids"] = sorted({*current.get("key_ids", ()), *key_ids})
 
 
@@ -149,19 +150,19 @@ class Listener:
     @property
     def attached(self) -> bool:
         """Whether it hears."""
-        return self in _listeners
+        return self in process.listeners
 
     def attach(self) -> None:
         """Hear from now on; events are on while anybody hears."""
-        _listeners.append(self)
+        process.listeners.append(self)
 
     def detach(self) -> None:
         """Hear no more."""
-        _listeners.remove(self)
+        process.listeners.remove(self)
 
 
 @functools.cache
-def _process() -> dict[str, str]:
+def _who() -> dict[str, str]:
     """Say who this is, as the process knows it."""
     try:
         user = getpass.getuser() if os.name != "posix" else _user_by_id()

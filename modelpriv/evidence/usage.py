@@ -15,10 +15,10 @@ from sklearn.base import BaseEstimator
 from modelpriv._columns.dtypes import is_text
 from modelpriv._columns.frame import open_frame
 from modelpriv._columns.reading import read_arrow
-from modelpriv._core import magic
+from modelpriv._core import magic, process
 from modelpriv.errors import InputTypeError
 from modelpriv.kernels.aes import token
-from modelpriv.keys import KeyReference, Keyring, ScopedKeyring, container, usage
+from modelpriv.keys import KeyReference, Keyring, ScopedKeyring, container
 from modelpriv.sealing import inspect
 
 if TYPE_CHECKING:
@@ -162,4 +162,4 @@ def _opening(sealed: bytes) -> Iterator[str]:
     return (way["key_id"] for way in inspect(BytesIO(sealed)).stanzas if "key_id" in way)
 
 
-usage.set_counter(key_usage)
+process.settings.count_uses = key_usage

@@ -8,7 +8,7 @@ from modelpriv.keys.parameter import KeyParameter
 from modelpriv.keys.providers import KeyProvider, set_providers
 from modelpriv.keys.providers.passphrase import set_passphrase_callback
 from modelpriv.keys.recipient import Recipient
-from modelpriv.keys.reference import KeyReference, resolve, resolve_whole
+from modelpriv.keys.reference import KeyReference, resolve, resolve_whole, restore_identity, restore_keyring
 from modelpriv.keys.registry import opening
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.signing import Signer, SigningKey
@@ -29,6 +29,8 @@ __all__ = [
     "opening",
     "resolve",
     "resolve_whole",
+    "restore_identity",
+    "restore_keyring",
     "set_passphrase_callback",
     "set_providers",
 ]

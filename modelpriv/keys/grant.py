@@ -209,7 +209,7 @@ def _build(head: dict[str, Any]) -> Grant:
 
 
 def _write(keyring: ScopedKeyring) -> dict[str, Any]:
-    scope, context_keys, audit_keys = keyring.scope, keyring._context_keys, keyring._audit_keys  # noqa: SLF001 - their way out
+    scope, (context_keys, audit_keys) = keyring.scope, scoped.keys_of(keyring)
     return {
         "keys": [[key_id, to_base64(check)] for key_id, check in keyring.fingerprints],
         "contexts": {

@@ -8,27 +8,25 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, final
 
-from modelpriv._core import events
+from modelpriv._core import events, process
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
-from modelpriv.keys import container, derivation, grant, registry, scoped, usage
+from modelpriv.keys import container, derivation, grant, registry, scoped, secret_text, usage
 from modelpriv.keys.grant import Grant
-from modelpriv.keys.opaque import Opaque, fill
+from modelpriv.keys.opaque import fill
 from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.recipient import Recipient
+from modelpriv.keys.ring import Ring
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.signing import SigningKey
-from modelpriv.keys.text import from_line, to_line
 from modelpriv.keys.uri import parse
 
-__all__ = ["AnyKeyring", "Keyring", "build", "narrow", "read_secret", "write_secret"]
+__all__ = ["AnyKeyring", "Keyring", "build", "keys_of", "narrow"]
 
-_SECRET_PREFIX = "modelpriv_secret_keyring_1_"  # noqa: S105 - says what follows, so that scanners find it
-_SECRET_NAME = "the keyring's secret text"  # noqa: S105 - words for an error
 _FILE_KIND = "keyring"
 
 
 @final
-class Keyring(Opaque):
+class Keyring(Ring):
     """One primary 256-bit key for what is written, and older keys for what was written before.
 
     A keyring is made by `generate`, `load`, `from_uri` or `from_secret`, and never changes: `rotate` and `retire` give
@@ -53,13 +51,11 @@ class Keyring(Opaque):
     True
     """
 
-    __slots__ = ("_keys", "_source", "_uri", "fingerprints")
+    __slots__ = ("_keys", "_source", "_uri")
 
     _keys: dict[str, bytes]
     _source: bytes | None
     _uri: str | None
-    fingerprints: tuple[registry.Fingerprint, ...]
-    """Each key's id and check value, the primary's first; no secret."""
 
     def __init__(self) -> None:
         raise ParameterError(
@@ -81,7 +77,7 @@ class Keyring(Opaque):
         ParameterError
             The text is something else, cut, or mistyped; the message does not repeat it.
         """
-        return build(read_secret(text))
+        return build(secret_text.read(text))
 
     @classmethod
     def from_uri(cls, uri: str, /) -> "Keyring":
@@ -106,14 +102,15 @@ class Keyring(Opaque):
         where = parse(uri)
         content = where.read()
         source = sha256(derivation.enc(where.uri, content)).digest()
-        if (live := registry.opened_from(source)) is not None:
+        live: Keyring | None = registry.opened_from(source)
+        if live is not None:
             return live
         with events.event("load", "Keyring", source=where.uri):
             try:
                 if where.scheme == "file":
                     keyring = _open_file(content, where.uri, uri=where.uri, source=source)
                 else:
-                    keyring = build(read_secret(content.decode(errors="replace")), uri=where.uri, source=source)
+                    keyring = build(secret_text.read(content.decode(errors="replace")), uri=where.uri, source=source)
             except ModelprivError as error:
                 raise KeyUnavailableError(f"{where.uri} does not give a keyring: {error}") from None
             events.note_keys(*keyring.key_ids)
@@ -189,7 +186,7 @@ class Keyring(Opaque):
         provider = container.choose_provider(passphrase, wrap_with)
         self._check_replaced(path)
         with self._event("save", to=os.fsdecode(path), source=provider.describe()):
-            public, secret = {"key_ids": list(self.key_ids)}, write_secret(self).encode()
+            public, secret = {"key_ids": list(self.key_ids)}, secret_text.write(self._keys.values()).encode()
             container.write(path, _FILE_KIND, public, secret, provider=provider)
 
     def _check_replaced(self, path: str | os.PathLike[str]) -> None:
@@ -210,7 +207,7 @@ class Keyring(Opaque):
         has it has the keyring.
         """
         with self._event("export_secret"):
-            return write_secret(self)
+            return secret_text.write(self._keys.values())
 
     def rotate(self) -> "Keyring":
         """Give a keyring with a new random primary key; the keys of this one follow it."""
@@ -307,16 +304,6 @@ class Keyring(Opaque):
             return made
 
     @property
-    def primary(self) -> str:
-        """The id of the primary key, 8 hexadecimal digits."""
-        return self.fingerprints[0][0]
-
-    @property
-    def key_ids(self) -> tuple[str, ...]:
-        """The ids of all keys, the primary's first."""
-        return tuple(self._keys)
-
-    @property
     def uri(self) -> str | None:
         """The keyring URI that this keyring was fetched from, if it was."""
         return self._uri
@@ -380,26 +367,19 @@ class Keyring(Opaque):
     def __repr__(self) -> str:
         return f"<Keyring primary={self.primary} keys={len(self._keys)}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A reference makes keyrings and a keyring's pickle is a reference: one of the two modules imports late.
-        from modelpriv.keys.reference import restore  # noqa: PLC0415
+    def __getstate__(self) -> tuple[Any, ...]:
+        return *super().__getstate__(), self._uri
 
-        return restore, self.__getstate__()
-
-    def __getstate__(self) -> tuple[tuple[str, ...], tuple[bytes, ...], str | None]:
-        """Give the reference: Python's own would give the slots, and with them the keys."""
-        return self.key_ids, tuple(check for _, check in self.fingerprints), self._uri
-
-    def __setstate__(self, state: tuple[tuple[str, ...], tuple[bytes, ...], str | None]) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Become the live keyring that a reference means, for serialisers that restore state into a bare object."""
-        from modelpriv.keys.reference import KeyReference  # noqa: PLC0415
-
         if hasattr(self, "_keys"):
             raise AttributeError("a Keyring cannot be changed: it has its keys.")
-        live = KeyReference(*state).resolve()
+        live = process.restorers[Keyring](*state)
+        if not isinstance(live, Keyring):
+            live = live.resolve()
         if isinstance(live, ScopedKeyring):
             raise KeyUnavailableError(f"locked: key id {state[0][0]} is needed, and only a scoped keyring is at hand.")
-        _fill(self, read_secret(write_secret(live)), live.uri, live.source)
+        _fill(self, keys_of(live), live.uri, live.source)
 
     def _event(self, action: str, **facts: Any) -> events.event:
         return events.event(action, "Keyring", key_ids=list(self.key_ids), **facts)
@@ -409,22 +389,12 @@ class Keyring(Opaque):
         try:
             return self._keys[self.primary if key_id is None else key_id]
         except (KeyError, TypeError):
-            raise KeyUnavailableError(
-                f"the keyring does not hold key id {key_id}; it holds {', '.join(self.key_ids)}."
-            ) from None
+            raise self._missing("the keyring", key_id) from None
 
 
-def write_secret(keyring: Keyring) -> str:
-    """Give the text that `Keyring.export_secret` gives, for what does not hand it out."""
-    return to_line(_SECRET_PREFIX, b"".join(keyring._keys.values()))  # noqa: SLF001 - this module's own
-
-
-def read_secret(text: str) -> list[bytes]:
-    """Read the keys from the text that `Keyring.export_secret` gave, the primary first."""
-    data = from_line(_SECRET_PREFIX, text, name=_SECRET_NAME)
-    if not data or len(data) % derivation.KEY_LENGTH:
-        raise ParameterError(f"{_SECRET_NAME} does not hold whole keys.")
-    return [data[i : i + derivation.KEY_LENGTH] for i in range(0, len(data), derivation.KEY_LENGTH)]
+def keys_of(keyring: Keyring) -> list[bytes]:
+    """Return the keys themselves, the primary one first: for worker processes and data keys."""
+    return list(keyring._keys.values())  # noqa: SLF001 - this module's own
 
 
 def narrow(keyring: Keyring, scope: Scope) -> ScopedKeyring:
@@ -454,7 +424,7 @@ def _fill(keyring: Keyring, keys: Sequence[bytes], uri: str | None, source: byte
             "two keys of the keyring have one key id, so that tokens could not say which one is theirs."
         )
     fill(keyring, _keys=by_id, _uri=uri, _source=source, fingerprints=fingerprints)
-    registry.register(keyring)
+    process.keyrings.add(keyring)
 
 
 def _open_file(
@@ -468,7 +438,7 @@ def _open_file(
 ) -> Keyring:
     """Open the bytes of a keyring file."""
     public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase, provider=provider)
-    keyring = build(read_secret(secret.decode(errors="replace")), uri=uri, source=source)
+    keyring = build(secret_text.read(secret.decode(errors="replace")), uri=uri, source=source)
     if public != {"key_ids": list(keyring.key_ids)}:
         raise SealedFileError(f"{name}: the key ids that the file names are not those of its keys.")
     return keyring

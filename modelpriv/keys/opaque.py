@@ -1,15 +1,18 @@
-"""What all objects that hold keys share: they are never changed, and copies of them are themselves."""
+"""What all key objects share: they never change, copies of them are themselves, and no pickle holds a key."""
 
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
-__all__ = ["Opaque", "fill"]
+from modelpriv._core import process
+from modelpriv.errors import ParameterTypeError
+
+__all__ = ["Opaque", "Secret", "fill"]
 
 
 class Opaque:
     """An object with slots that are set once, when it is made, and never again.
 
-    It protects against a key that is swapped under its id. It leaks nothing. It does not protect against whoever
-    reaches for ``object.__setattr__``.
+    It protects against a key that is swapped under its id. It leaks nothing. It does not protect against code that
+    calls ``object.__setattr__``.
 
     Examples
     --------
@@ -33,6 +36,37 @@ class Opaque:
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
+
+
+class Secret(Opaque):
+    """An object that holds keys, and that a pickle refers to by its public part.
+
+    It protects against keys in pickles: a pickle holds what ``__getstate__`` gives, and the function that
+    `modelpriv.keys.reference` registered for the class finds the object again. A class without such a function cannot
+    be pickled at all. It leaks its public part. It does not protect the memory of the process.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from modelpriv.keys import Keyring
+    >>> keys = Keyring.generate()
+    >>> pickle.loads(pickle.dumps(keys)) is keys
+    True
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        restore = process.restorers.get(type(self))
+        if restore is None:
+            raise ParameterTypeError(
+                f"a {type(self).__name__} cannot be pickled before modelpriv.keys is imported: it would carry its keys."
+            )
+        return restore, self.__getstate__()
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Return the public part; Python's own would return the slots, and with them the keys."""
+        raise NotImplementedError  # pragma: no cover - every class has its own
 
 
 def fill(made: Opaque, **values: object) -> None:

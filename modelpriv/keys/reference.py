@@ -1,14 +1,19 @@
-"""What a pickle holds in a keyring's place, and how it becomes the keyring again."""
+"""What a pickle holds in place of keys, and how it becomes the keyring or identity again."""
 
 from typing import Self
 
+from modelpriv._core import process
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
 from modelpriv.keys import registry
+from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import AnyKeyring, Keyring, narrow
 from modelpriv.keys.parameter import NotAKey
+from modelpriv.keys.recipient import Recipient
+from modelpriv.keys.ring import Fingerprint
 from modelpriv.keys.scoped import Scope, ScopedKeyring
+from modelpriv.keys.signing import Signer, SigningKey
 
-__all__ = ["KeyReference", "resolve", "resolve_whole", "restore"]
+__all__ = ["KeyReference", "resolve", "resolve_whole", "restore_identity", "restore_keyring"]
 
 
 def resolve(key: object, *, parameter: str = "key") -> AnyKeyring:
@@ -152,7 +157,8 @@ class KeyReference:
         try:
             self._keyring = self._from_uri()
         except KeyUnavailableError:
-            if self.scope is not None or (partial := registry.find_scoped(self._fingerprints, None)) is None:
+            partial: ScopedKeyring | None = registry.find_scoped(self._fingerprints, None)
+            if self.scope is not None or partial is None:
                 raise
             return partial  # and not kept: the whole one may come
         return self._keyring
@@ -171,15 +177,15 @@ class KeyReference:
         return KeyReference, (self.key_ids, self._check_values, self._uri, self.scope)
 
     @property
-    def _fingerprints(self) -> tuple[registry.Fingerprint, ...]:
+    def _fingerprints(self) -> tuple[Fingerprint, ...]:
         return tuple(zip(self.key_ids, self._check_values, strict=True))
 
     def _find(self) -> AnyKeyring | None:
-        if self.scope is None:
-            return registry.find(self._fingerprints)
-        live = registry.find_scoped(self._fingerprints, self.scope)
-        whole = registry.find(self._fingerprints) if live is None else None
-        return live if whole is None else narrow(whole, self.scope)
+        live: ScopedKeyring | None = (
+            None if self.scope is None else registry.find_scoped(self._fingerprints, self.scope)
+        )
+        whole: Keyring | None = registry.find(self._fingerprints) if live is None else None
+        return live or (whole if whole is None or self.scope is None else narrow(whole, self.scope))
 
     def _from_uri(self) -> Keyring:
         scope = "" if self.scope is None else f" for contexts {', '.join(map(repr, self.scope.contexts))}"
@@ -199,9 +205,44 @@ class KeyReference:
         return keyring
 
 
-def restore(
-    key_ids: tuple[str, ...], check_values: tuple[bytes, ...], uri: str | None, scope: Scope | None = None
+def restore_keyring(
+    key_ids: tuple[str, ...], check_values: tuple[bytes, ...], uri: str | None = None, scope: Scope | None = None
 ) -> AnyKeyring | KeyReference:
-    """Rebuild what a pickle holds of a keyring: the keyring itself where it is at hand, else a reference to it."""
+    """Return what a pickle refers to: the keyring itself where it is at hand, else a `KeyReference`.
+
+    Pickles of keyrings call this function; you need not.
+
+    Parameters
+    ----------
+    key_ids, check_values, uri, scope
+        As `KeyReference` takes them.
+
+    Returns
+    -------
+    Keyring, ScopedKeyring or KeyReference
+    """
     reference = KeyReference(key_ids, check_values, uri, scope)
     return reference.held() or reference
+
+
+def restore_identity(recipient: str) -> Identity | Recipient:
+    """Return what a pickle refers to: the identity itself where it is alive in this process, else its `Recipient`.
+
+    Pickles of identities call this function; you need not.
+
+    Parameters
+    ----------
+    recipient : str
+        The recipient's line of text.
+
+    Returns
+    -------
+    Identity or Recipient
+    """
+    public = Recipient(recipient)
+    return registry.find_identity(public) or public
+
+
+process.restorers.update(
+    {Keyring: restore_keyring, ScopedKeyring: restore_keyring, Identity: restore_identity, SigningKey: Signer}
+)

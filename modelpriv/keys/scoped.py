@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, final
 
+from modelpriv._core import process
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
-from modelpriv.keys import derivation, registry
-from modelpriv.keys.opaque import Opaque, fill
+from modelpriv.keys import derivation
+from modelpriv.keys.opaque import fill
+from modelpriv.keys.ring import Fingerprint, Ring
 
-__all__ = ["Scope", "ScopedKeyring", "build", "new_scope"]
+__all__ = ["ID", "Scope", "ScopedKeyring", "build", "keys_of", "new_scope"]
 
 _ID_LENGTH = 8
 ID = re.compile("[0-9a-f]{16}")
+_AFTER_ROTATION = " After a rotation, ask its owner for a new grant."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Scope:
 
 
 @final
-class ScopedKeyring(Opaque):
+class ScopedKeyring(Ring):
     """The keys of some contexts of a keyring: what `Keyring.scoped` and an opened grant give.
 
     It stands wherever a transformer takes ``key=``, and reads and writes the columns of its contexts, in every table
@@ -81,12 +84,10 @@ class ScopedKeyring(Opaque):
     modelpriv.errors.KeyUnavailableError: the scoped keyring does not hold context 'phone'; ...
     """
 
-    __slots__ = ("_audit_keys", "_context_keys", "fingerprints", "scope")
+    __slots__ = ("_audit_keys", "_context_keys", "scope")
 
     _context_keys: Mapping[str, Mapping[str, bytes]]
     _audit_keys: Mapping[str, bytes]
-    fingerprints: tuple[registry.Fingerprint, ...]
-    """Id and check value of each key of the ring, the primary's first; no secret."""
     scope: Scope
     """What it is for."""
 
@@ -94,16 +95,6 @@ class ScopedKeyring(Opaque):
         raise ParameterError(
             "a ScopedKeyring is made by Keyring.scoped([...]) or Grant.open(identity=..., trusted_signers=[...])."
         )
-
-    @property
-    def primary(self) -> str:
-        """The id of the ring's primary key, 8 hexadecimal digits."""
-        return self.fingerprints[0][0]
-
-    @property
-    def key_ids(self) -> tuple[str, ...]:
-        """The ids of the ring's keys, the primary's first."""
-        return tuple(key_id for key_id, _ in self.fingerprints)
 
     @property
     def contexts(self) -> tuple[str, ...]:
@@ -127,10 +118,7 @@ class ScopedKeyring(Opaque):
         try:
             context_key = self._context_keys[self.primary if key_id is None else key_id][context]
         except (KeyError, TypeError):
-            raise KeyUnavailableError(
-                f"the scoped keyring does not hold key id {key_id}; it holds {', '.join(self.key_ids)}. After a "
-                "rotation, ask its owner for a new grant."
-            ) from None
+            raise self._missing("the scoped keyring", key_id, _AFTER_ROTATION) from None
         return derivation.working_key(context_key, use, length)
 
     def audit_key(self, *, key_id: str | None = None, scope_id: str | None = None) -> bytes:
@@ -148,22 +136,13 @@ class ScopedKeyring(Opaque):
         try:
             return self._audit_keys[self.primary if key_id is None else key_id]
         except (KeyError, TypeError):
-            raise KeyUnavailableError(
-                f"the scoped keyring does not hold key id {key_id}; it holds {', '.join(self.key_ids)}."
-            ) from None
+            raise self._missing("the scoped keyring", key_id, _AFTER_ROTATION) from None
 
     def __repr__(self) -> str:
         return f"<ScopedKeyring primary={self.primary} contexts={list(self.contexts)!r}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A reference makes scoped keyrings and a scoped keyring's pickle is a reference: one of the two imports late.
-        from modelpriv.keys.reference import restore  # noqa: PLC0415
-
-        return restore, self.__getstate__()
-
-    def __getstate__(self) -> tuple[tuple[str, ...], tuple[bytes, ...], None, Scope]:
-        """Give the reference: Python's own would give the slots, and with them the keys."""
-        return self.key_ids, tuple(check for _, check in self.fingerprints), None, self.scope
+    def __getstate__(self) -> tuple[Any, ...]:
+        return *super().__getstate__(), None, self.scope
 
 
 def new_scope(contexts: Iterable[str], *, uses: Iterable[str] | None = None, expires: datetime | None = None) -> Scope:
@@ -190,7 +169,7 @@ def new_scope(contexts: Iterable[str], *, uses: Iterable[str] | None = None, exp
 
 
 def build(
-    fingerprints: tuple[registry.Fingerprint, ...],
+    fingerprints: tuple[Fingerprint, ...],
     scope: Scope,
     context_keys: Mapping[str, Mapping[str, bytes]],
     audit_keys: Mapping[str, bytes],
@@ -198,8 +177,13 @@ def build(
     """Make a scoped keyring of the contexts' keys by key id and context."""
     made = object.__new__(ScopedKeyring)
     fill(made, fingerprints=fingerprints, scope=scope, _context_keys=context_keys, _audit_keys=audit_keys)
-    registry.register_scoped(made)
+    process.scoped_keyrings.add(made)
     return made
+
+
+def keys_of(keyring: ScopedKeyring) -> tuple[Mapping[str, Mapping[str, bytes]], Mapping[str, bytes]]:
+    """Return the keys themselves: the contexts' by key id and context, the audit keys by key id."""
+    return keyring._context_keys, keyring._audit_keys  # noqa: SLF001 - this module's own
 
 
 def _texts(parameter: str, values: Iterable[str]) -> list[str]:

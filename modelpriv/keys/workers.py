@@ -22,12 +22,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joblib.externals.loky.backend import reduction as loky
 
 from modelpriv.errors import KeyUnavailableError
-from modelpriv.keys import registry, scoped
+from modelpriv.keys import registry, scoped, secret_text
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
 from modelpriv.keys.identity import Identity
-from modelpriv.keys.keyring import Keyring, build, read_secret, write_secret
+from modelpriv.keys.keyring import Keyring, build, keys_of
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference
+from modelpriv.keys.ring import Fingerprint
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.signing import SigningKey
 
@@ -83,7 +84,7 @@ def register_keys() -> None:
 
 
 def _reduce_keyring(keyring: Keyring) -> Reduced:
-    return _to_relatives(_arrive, write_secret(keyring), keyring.uri)
+    return _to_relatives(_arrive, secret_text.write(keys_of(keyring)), keyring.uri)
 
 
 def _reduce_reference(reference: KeyReference) -> Reduced:
@@ -95,17 +96,16 @@ def _reduce_reference(reference: KeyReference) -> Reduced:
 
 def _arrive(secret: str, uri: str | None) -> Keyring:
     """Take a keyring from the pipe; one that came before, or once went out from here, is taken instead of a second."""
-    keyring = build(read_secret(secret), uri=uri)
+    keyring = build(secret_text.read(secret), uri=uri)
     return registry.find_same(keyring.fingerprints, uri) or keyring
 
 
 def _reduce_scoped(keyring: ScopedKeyring) -> Reduced:
-    context_keys, audit_keys = keyring._context_keys, keyring._audit_keys  # noqa: SLF001 - this is their way out
-    return _to_relatives(_scoped_arrives, keyring.fingerprints, keyring.scope, context_keys, audit_keys)
+    return _to_relatives(_scoped_arrives, keyring.fingerprints, keyring.scope, *scoped.keys_of(keyring))
 
 
 def _scoped_arrives(
-    fingerprints: tuple[registry.Fingerprint, ...],
+    fingerprints: tuple[Fingerprint, ...],
     scope: Scope,
     context_keys: dict[str, dict[str, bytes]],
     audit_keys: dict[str, bytes],

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from modelpriv.errors import KeyUnavailableError, LockedError, ParameterError, SealedFileError, UntrustedError
-from modelpriv.keys.providers.blobs import need
+from modelpriv._core.optional import need
+from modelpriv.errors import LockedError, ParameterError, SealedFileError, UntrustedError
 
 __all__ = ["BY_REFERENCE", "BY_VALUE", "CODES", "SKOPS", "check_versions", "choose", "restore", "take_apart"]
 
@@ -59,7 +59,7 @@ def take_apart(obj: object, serializer: str) -> tuple[list[memoryview], list[mem
     stream = _Chunks()
     outside: list[pickle.PickleBuffer] = []
     if serializer == BY_VALUE:
-        cloudpickle = _need("cloudpickle", "cloudpickle")
+        cloudpickle = need("cloudpickle", "cloudpickle", error=ParameterError)
         with _own_modules_by_value(cloudpickle):
             cloudpickle.CloudPickler(stream, 5, outside.append).dump(obj)
     else:
@@ -91,7 +91,7 @@ def restore(stream: memoryview, buffers: list[memoryview], serializer: str, type
     if serializer == SKOPS:
         return _skops_object(stream, types)
     if serializer == BY_VALUE:
-        _need("cloudpickle", "cloudpickle")
+        need("cloudpickle", "cloudpickle", error=ParameterError)
     return pickle.loads(stream, buffers=buffers)  # noqa: S301 - only called when all has been authenticated
 
 
@@ -148,15 +148,8 @@ def _installed_folders() -> tuple[str, ...]:
     return tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
 
 
-def _need(module: str, extra: str) -> Any:
-    try:
-        return need(module, extra)
-    except KeyUnavailableError as error:  # it is no key that is missing here
-        raise ParameterError(str(error)) from None
-
-
 def _skops_bytes(obj: object) -> bytes:
-    skops = _need("skops.io", "skops")
+    skops = need("skops.io", "skops", error=ParameterError)
     try:
         return bytes(skops.dumps(obj))
     except Exception as error:  # noqa: BLE001 - it raises whatever the object's own methods do, maybe with its values
@@ -167,7 +160,7 @@ def _skops_bytes(obj: object) -> bytes:
 
 
 def _skops_object(stream: memoryview, types: tuple[str, ...]) -> Any:
-    skops = _need("skops.io", "skops")
+    skops = need("skops.io", "skops", error=ParameterError)
     data = bytes(stream)
     try:
         _check_archive(data)

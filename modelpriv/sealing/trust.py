@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from modelpriv._core import process
 from modelpriv.errors import ParameterTypeError, SealedFileError, UntrustedError
 from modelpriv.keys import Signer
 from modelpriv.keys.signing import read_signers
@@ -65,9 +66,6 @@ class Trust:
             )
 
 
-_process = Trust()
-
-
 def set_trusted(*, signers: Iterable[Signer | str] = (), types: Iterable[str] = (), allow_code: bool = False) -> None:
     """Set whom and what this process trusts when it reads sealed models, beside what each call names.
 
@@ -97,16 +95,18 @@ def set_trusted(*, signers: Iterable[Signer | str] = (), types: Iterable[str] = 
     >>> set_trusted(signers=[author])
     >>> set_trusted()
     """
-    global _process  # noqa: PLW0603 - one for the process, like its providers
-    _process = Trust(tuple(read_signers(signers, parameter="signers")), _read_types(types, "types"), _flag(allow_code))
+    process.settings.trusted = Trust(
+        tuple(read_signers(signers, parameter="signers")), _read_types(types, "types"), _flag(allow_code)
+    )
 
 
 def to_trust(trusted_signers: object = (), trusted_types: object = (), allow_code: object = False) -> Trust:  # noqa: FBT002 - checked here
     """Read the parameters that say what a reader trusts, and add what the process does."""
+    always = process.settings.trusted or Trust()
     return Trust(
-        (*read_signers(trusted_signers), *_process.signers),
-        (*_read_types(trusted_types, "trusted_types"), *_process.types),
-        _flag(allow_code) or _process.allow_code,
+        (*read_signers(trusted_signers), *always.signers),
+        (*_read_types(trusted_types, "trusted_types"), *always.types),
+        _flag(allow_code) or always.allow_code,
     )
 
 

@@ -11,7 +11,7 @@ import joblib
 import pytest
 from joblib import Parallel, delayed
 
-from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
+from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import Identity, Recipient, container
 from modelpriv.keys.kem import KINDS
 from modelpriv.keys.providers.passphrase import PassphraseProvider
@@ -50,7 +50,7 @@ def test_the_default_is_hybrid():
 @pytest.mark.parametrize("kind", ["", "rsa-1024", "X25519", None])
 def test_an_unknown_kind(kind):
     """A kind that is not there is refused, with those that are."""
-    with pytest.raises(ParameterError, match="'x-wing', 'x25519', 'p-256', 'rsa'"):
+    with pytest.raises((ParameterError, ParameterTypeError), match="'x-wing', 'x25519', 'p-256', 'rsa'"):
         Identity.generate(kind)
 
 
@@ -153,7 +153,7 @@ def test_pickled_it_is_its_recipient(identity):
         data = dumps(identity)
         assert private(identity) not in data
         assert loads(data).recipient == identity.recipient
-    assert lost.__getstate__() == identity.recipient
+    assert lost.__getstate__() == (str(identity.recipient),)
 
 
 def test_unpickled_elsewhere():

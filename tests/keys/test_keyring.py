@@ -19,8 +19,9 @@ from sklearn.base import BaseEstimator, clone
 from modelpriv import FieldEncryptor
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import KeyReference, Keyring, container, derivation, opening
-from modelpriv.keys.keyring import build, read_secret
+from modelpriv.keys.keyring import build
 from modelpriv.keys.providers.passphrase import PassphraseProvider
+from modelpriv.keys.secret_text import read as read_secret
 from modelpriv.keys.text import to_line
 
 PASSPHRASE = "an example, and no secret"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn, Protocol, runtime_checkable
 
+from modelpriv._core import process
 from modelpriv.errors import ParameterTypeError
 
 __all__ = ["KeyProvider", "SecretProvider", "check_provider", "configured_providers", "set_providers"]
@@ -69,9 +70,6 @@ class SecretProvider:
         raise ParameterTypeError(f"a {type(self).__name__} is not pickled: it would carry its secret.")
 
 
-_configured: tuple[KeyProvider, ...] = ()
-
-
 def set_providers(*providers: KeyProvider) -> None:
     """Set the providers that this process opens keyring files with, when none was given.
 
@@ -95,13 +93,12 @@ def set_providers(*providers: KeyProvider) -> None:
     >>> set_providers(VaultProvider("modelpriv", url="https://vault.example:8200"))
     >>> set_providers()
     """
-    global _configured  # noqa: PLW0603 - one for the process, like the passphrase callback
-    _configured = tuple(map(check_provider, providers))
+    process.settings.providers = tuple(map(check_provider, providers))
 
 
 def configured_providers(kind: str | None = None) -> list[KeyProvider]:
     """Give the providers that this process uses: those of a type, or all."""
-    return [provider for provider in _configured if kind in {None, provider.type}]
+    return [provider for provider in process.settings.providers if kind in {None, provider.type}]
 
 
 def check_provider(provider: object) -> KeyProvider:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from modelpriv._core.optional import need
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys.providers import SecretProvider
-from modelpriv.keys.providers.blobs import check_text, need, own
+from modelpriv.keys.providers.blobs import check_text, own
 from modelpriv.keys.text import to_base64
 
 __all__ = ["AWSKMSProvider"]

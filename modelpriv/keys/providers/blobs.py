@@ -1,13 +1,12 @@
-"""What providers have in common: blobs that are read strictly, and an import that says what to install."""
+"""What providers have in common: blobs that are read strictly, and checks of what they are given."""
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys.text import from_base64
 
-__all__ = ["check_text", "give", "need", "own"]
+__all__ = ["check_text", "give", "own"]
 
 _LARGEST = 1 << 14
 
@@ -32,22 +31,6 @@ def own(blob: Mapping[str, Any], names: Mapping[str, str], where: str) -> bytes:
         return from_base64(wrapped)
     except ValueError:
         raise SealedFileError("the field 'wrapped' is damaged.") from None
-
-
-def need(module: str, extra: str) -> Any:
-    """Import what an extra installs.
-
-    Raises
-    ------
-    KeyUnavailableError
-        It is not installed; the message says how to.
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError:
-        raise KeyUnavailableError(
-            f"{module.partition('.')[0]} is not installed: pip install 'modelpriv[{extra}]'."
-        ) from None
 
 
 def check_text(name: str, value: object) -> str:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from modelpriv._core.optional import need
 from modelpriv.errors import KeyUnavailableError
-from modelpriv.keys.providers.blobs import need
 
 __all__ = ["read", "write"]
 

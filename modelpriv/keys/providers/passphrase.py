@@ -10,6 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from modelpriv._core import process
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH
 from modelpriv.keys.providers import SecretProvider
@@ -24,8 +25,6 @@ _MOST_PASSES, _MOST_MEMORY_KIB, _MOST_LANES = 10, 256 * 1024, 16
 _SALT, _COMMITMENT, _KEY = 16, 32, 64
 _FIELDS = {"salt": _SALT, "commitment": _COMMITMENT, "wrapped": 16 + KEY_LENGTH}
 _VARIABLE = "MODELPRIV_PASSPHRASE"
-
-_callback: Callable[[str], str | bytes] | None = None
 
 
 class PassphraseProvider(SecretProvider):
@@ -172,10 +171,9 @@ def set_passphrase_callback(callback: Callable[[str], str | bytes] | None) -> No
     >>> set_passphrase_callback(lambda name: "correct horse battery staple")
     >>> set_passphrase_callback(None)
     """
-    global _callback  # noqa: PLW0603 - one for the process, like the environment variable that it comes before
     if callback is not None and not callable(callback):
         raise ParameterTypeError(f"callback must be callable or None, got {type(callback).__name__}.")
-    _callback = callback
+    process.settings.passphrase = callback
 
 
 def configured_passphrase(name: str) -> str | bytes:
@@ -186,8 +184,8 @@ def configured_passphrase(name: str) -> str | bytes:
     KeyUnavailableError
         There is none.
     """
-    if _callback is not None:
-        return _callback(name)
+    if (callback := process.settings.passphrase) is not None:
+        return callback(name)
     try:
         return os.environ[_VARIABLE]
     except KeyError:

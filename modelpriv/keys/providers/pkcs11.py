@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from modelpriv._core.optional import need
 from modelpriv.errors import KeyUnavailableError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH
 from modelpriv.keys.providers import SecretProvider
-from modelpriv.keys.providers.blobs import check_text, give, need, own
+from modelpriv.keys.providers.blobs import check_text, give, own
 from modelpriv.keys.text import to_base64
 
 __all__ = ["PKCS11Provider"]

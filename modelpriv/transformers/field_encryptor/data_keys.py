@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modelpriv.errors import KeyUnavailableError
-from modelpriv.keys import Keyring
-from modelpriv.keys import stanzas as envelope
+from modelpriv.keys import Keyring, stanzas
 from modelpriv.keys.derivation import VERSION, enc
-from modelpriv.keys.keyring import build, read_secret, write_secret
+from modelpriv.keys.keyring import build, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +28,8 @@ def new_data_key(recipients: list[Recipient]) -> tuple[Keyring, dict[str, list[d
         The data key's id and its stanzas, for JSON.
     """
     keys = Keyring.generate()
-    (data_key,) = read_secret(write_secret(keys))
-    return keys, {keys.primary: envelope.wrap(data_key, context=_context(keys.primary), recipients=recipients)}
+    (data_key,) = keys_of(keys)
+    return keys, {keys.primary: stanzas.wrap(data_key, context=_context(keys.primary), recipients=recipients)}
 
 
 def open_data_keys(wrapped: Mapping[str, list[dict[str, Any]]], identity: Identity) -> Keyring:
@@ -42,9 +41,9 @@ def open_data_keys(wrapped: Mapping[str, list[dict[str, Any]]], identity: Identi
         None is wrapped to it.
     """
     found, failed = {}, ""
-    for key_id, stanzas in wrapped.items():
+    for key_id, ways in wrapped.items():
         try:
-            found[key_id] = envelope.unwrap(stanzas, context=_context(key_id), identity=identity)
+            found[key_id] = stanzas.unwrap(ways, context=_context(key_id), identity=identity)
         except KeyUnavailableError as error:
             failed = f"data key {key_id}: {error}"
     if not found:

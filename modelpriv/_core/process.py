@@ -1,0 +1,87 @@
+"""All that this process remembers between calls: the one place for what is alive, configured and registered.
+
+Everything else in the package is a function of its arguments. Each entry says who sets it and who reads it. Nothing
+here survives the process, and nothing here is ever written to a file.
+
+======================  ============================================  ==========================================
+entry                   set by                                        read by
+======================  ============================================  ==========================================
+`keyrings`              every `Keyring` when it is made               unpickling, `Keyring.from_uri`
+`scoped_keyrings`       every `ScopedKeyring` when it is made         unpickling
+`identities`            every `Identity` when it is made              unpickling, a locked model
+`opening`               `modelpriv.load` while it unpickles           references in the file that it opens
+`event`                 the block of an event                         what adds facts to that event
+`listeners`             `AuditLog.start`, `PrometheusExporter.start`  each event when it ends
+`settings.providers`    `modelpriv.keys.set_providers`                opening a keyring file or a sealed model
+`settings.passphrase`   `modelpriv.keys.set_passphrase_callback`      opening a file without ``passphrase=``
+`settings.trusted`      `modelpriv.sealing.set_trusted`               loading a sealed model
+`settings.count_uses`   `modelpriv.evidence` when it is imported      `Keyring.retire`
+`restorers`             `modelpriv.keys.reference` when imported      pickling an object that holds keys
+======================  ============================================  ==========================================
+
+Besides these, `_core.compat` registers how keys cross to worker processes in the tables of joblib and
+multiprocessing, and `transformers.replacer.pools` caches pools of fakes.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = [
+    "Living",
+    "event",
+    "identities",
+    "keyrings",
+    "listeners",
+    "opening",
+    "restorers",
+    "scoped_keyrings",
+    "settings",
+]
+
+T = TypeVar("T")
+
+
+class Living(Generic[T]):
+    """Objects of one kind, for as long as something else holds them."""
+
+    def __init__(self) -> None:
+        # By id(): a plain dict's operations need no lock that a fork could leave locked. The values are weak.
+        self._held: WeakValueDictionary[int, T] = WeakValueDictionary()
+
+    def add(self, thing: T) -> None:
+        """Remember an object until nothing else holds it."""
+        self._held[id(thing)] = thing
+
+    def __iter__(self) -> Iterator[T]:
+        # The list is made in one step, because another thread may add an object meanwhile.
+        return iter([thing for reference in self._held.valuerefs() if (thing := reference()) is not None])
+
+
+@dataclass
+class Settings:
+    """What the program told modelpriv, once for the whole process."""
+
+    providers: tuple[Any, ...] = ()
+    passphrase: Callable[[str], str | bytes] | None = None
+    trusted: Any = None
+    count_uses: Callable[[object], Mapping[str, int]] | None = None
+
+
+keyrings: Living[Any] = Living()
+scoped_keyrings: Living[Any] = Living()
+identities: Living[Any] = Living()
+
+opening: ContextVar[tuple[Any, ...]] = ContextVar("modelpriv.opening", default=())
+event: ContextVar[dict[str, Any] | None] = ContextVar("modelpriv.event", default=None)
+
+listeners: list[Any] = []
+settings = Settings()
+restorers: dict[type, Callable[..., Any]] = {}
+"""By the class of an object that holds keys: the public function that its pickle calls."""

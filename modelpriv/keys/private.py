@@ -1,0 +1,120 @@
+"""What `Identity` and `SigningKey` share: a private key that is saved wrapped, and pickled as its public key."""
+
+import os
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+from modelpriv.errors import SealedFileError
+from modelpriv.keys import container
+from modelpriv.keys.opaque import Secret, fill
+from modelpriv.keys.providers import KeyProvider
+from modelpriv.keys.public import PublicKey, write_line
+
+__all__ = ["PrivateKey", "fill_private"]
+
+
+class PrivateKey(Secret):
+    """A private key of some kind. Its public key is the attribute that `_public_name` names."""
+
+    __slots__ = ("_private",)
+
+    _word: ClassVar[str]  # begins the line of `export_secret`
+    _file_kind: ClassVar[str]
+    _public_name: ClassVar[str]
+    _private: bytes
+
+    @classmethod
+    @abstractmethod
+    def from_secret(cls, text: str, /) -> Self:
+        """Read the text that `export_secret` gave."""
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        passphrase: str | bytes | None = None,
+        provider: KeyProvider | None = None,
+    ) -> Self:
+        """Read a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; only its owner may be able to read it.
+        passphrase : str or bytes, optional
+            Its passphrase. By default ``MODELPRIV_PASSPHRASE``, or what the function returns that you gave to
+            `modelpriv.keys.set_passphrase_callback`.
+        provider : KeyProvider, optional
+            What wraps it instead of a passphrase. By default one that you gave to `modelpriv.keys.set_providers`.
+
+        Raises
+        ------
+        KeyUnavailableError
+            The passphrase is wrong or missing; the provider is not configured, cannot be reached or refuses; or others
+            can read the file.
+        SealedFileError
+            The file is another one, not encrypted, cut, altered, or of a later version.
+        ParameterError
+            The private key is of a kind that is not used.
+        OSError
+            The file cannot be read.
+        """
+        return cls._open(container.read(path), os.fspath(path), passphrase, provider)
+
+    @classmethod
+    def _open(cls, content: bytes, name: str, passphrase: str | bytes | None, provider: KeyProvider | None) -> Self:
+        public, secret = container.open_(content, cls._file_kind, name=name, passphrase=passphrase, provider=provider)
+        key = cls.from_secret(secret.decode(errors="replace"))
+        if public != key._public_part():  # noqa: SLF001 - of this class
+            raise SealedFileError(f"{name}: the {cls._public_name} that the file names is not that of its key.")
+        return key
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        passphrase: str | bytes | None = None,
+        wrap_with: KeyProvider | None = None,
+    ) -> None:
+        """Write the key to a file that only its owner can read, wrapped as `Keyring.save` does.
+
+        The file is replaced whole: after an interruption it is the old one or the new one.
+
+        Raises
+        ------
+        ParameterError, ParameterTypeError
+            There is neither a passphrase nor a provider, or both; the passphrase is empty, or not a text.
+        KeyUnavailableError
+            The provider cannot be reached, or refuses.
+        OSError
+            The file cannot be written.
+        """
+        provider = container.choose_provider(passphrase, wrap_with)
+        container.write(path, self._file_kind, self._public_part(), self.export_secret().encode(), provider=provider)
+
+    def export_secret(self) -> str:
+        """Return the private key itself as one line of text: the one way out.
+
+        The text starts with ``modelpriv_secret_``, so that scanners find it where it should not be.
+        """
+        return write_line(self._word, self._public_key().kind, self._private)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._public_key().kind} {self._public_key().id}>"
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Return the public key's line."""
+        return (str(self._public_key()),)
+
+    def _public_key(self) -> PublicKey:
+        public: PublicKey = getattr(self, self._public_name)
+        return public
+
+    def _public_part(self) -> dict[str, str]:
+        return {self._public_name: str(self._public_key())}
+
+
+def fill_private(made: PrivateKey, private: bytes, public: PublicKey) -> None:
+    """Set what a private key holds, once."""
+    fill(made, **{"_private": private, made._public_name: public})  # noqa: SLF001 - this module's own
