@@ -146,3 +146,17 @@ def files_named():
 def test_files_that_pages_name_exist(file):
     """A file that the architecture or the security page points to is in the package or in the repository."""
     assert (ROOT / "modelpriv" / file).is_file() or (ROOT / file).is_file()
+
+
+def verdicts():
+    """The reasons for which cells do not open, as a table of the documentation lists them."""
+    page = (ROOT / "docs" / "encryption" / "modes.md").read_text()
+    table = page.partition("| The error says | Look for |\n|---|---|\n")[2].partition("\n\n")[0]
+    return [row.split("|")[1].strip() for row in table.splitlines()]
+
+
+@pytest.mark.parametrize("verdict", verdicts())
+def test_the_reasons_listed_are_those_given(verdict):
+    """A reason for which cells do not open is in the documentation as the error says it."""
+    source = (ROOT / "modelpriv" / "transformers" / "field_encryptor" / "tokens.py").read_text()
+    assert all(part.strip() in source for part in verdict.split("..."))
