@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["CANARY", "CONTAINERS", "check_privacy_transformer", "containers", "people"]
 
 CANARY = "cAnArY"
-"""Is in every cell to be protected, and must be nowhere afterwards."""
+"""Stands in every cell that is to be protected, and may be seen nowhere afterwards."""
 
 CONTAINERS = ("pandas", "polars", "pyarrow", "numpy", "list")
 
@@ -87,7 +87,7 @@ def check_nothing_leaves_untouched(transformer: Any, container: str) -> None:
     table = people(container)
     before, after = _cells(table), _cells(transformer.fit_transform(table))
     for row, cell in enumerate(before[_SECRET]):
-        _require(cell is None or CANARY not in str(after[_SECRET][row]), f"the cell in row {row} left in plain text")
+        _require(cell is None or CANARY not in str(after[_SECRET][row]), f"the cell in row {row} left in clear")
     _require(not _mentions(_files(transformer, table)), "a fitted object's pickle holds a cell")
 
 

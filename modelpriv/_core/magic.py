@@ -14,10 +14,13 @@ __all__ = [
     "GRANT",
     "IDENTITY",
     "KEYRING",
+    "LARGEST_MANIFEST",
+    "LARGEST_SLOT",
     "PARQUET",
     "PICKLE",
     "PRELUDE",
     "SEALED",
+    "SEALED_FORMAT",
     "SIGNING_KEY",
     "ZIP",
     "FileType",
@@ -52,6 +55,8 @@ ARROW = FileType("Arrow file", b"ARROW1")
 FOREIGN = (PICKLE, ZIP, PARQUET, ARROW)
 
 PRELUDE = struct.Struct("<8sIIIIQQ")
+SEALED_FORMAT = 1
+LARGEST_MANIFEST = LARGEST_SLOT = 2**20
 
 
 class SealedLengths(NamedTuple):
@@ -68,6 +73,11 @@ class SealedLengths(NamedTuple):
     def total(self) -> int:
         """Length of the whole file."""
         return PRELUDE.size + self.manifest + 2 * self.slot + self.body + self.trailer
+
+    def fit(self, size: int) -> bool:
+        """Tell whether a file of this size can be a whole sealed model of the format that this version reads."""
+        short = self.manifest <= LARGEST_MANIFEST and self.slot <= LARGEST_SLOT
+        return self.format == SEALED_FORMAT and short and not self.reserved and self.total == size
 
 
 def identify(beginning: bytes) -> FileType | None:

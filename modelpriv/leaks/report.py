@@ -23,7 +23,6 @@ from modelpriv.leaks.skops_files import read_skops
 _MOST = 2**32  # bytes that a compressed file may unfold to
 _PIECE = 2**20
 _SHOWN = 80
-_LARGEST_MANIFEST = 2**20
 _WRAPPER = "modelpriv.models.wrapper.EncryptedEstimator"
 
 
@@ -189,8 +188,8 @@ def _in_file(file: BinaryIO, size: int) -> Iterator[Leak]:
     file.seek(0)
     if head.startswith(magic.SEALED.begins):
         if not _is_sealed(head, size):
-            raise SealedFileError(f"the sealed file does not have the {size} bytes that it says: it was cut.")
-        yield from _in_sealed(file.read(magic.PRELUDE.size + _LARGEST_MANIFEST), "model")
+            raise SealedFileError("the sealed file was cut or damaged, or another version of modelpriv wrote it.")
+        yield from _in_sealed(file.read(magic.PRELUDE.size + magic.LARGEST_MANIFEST), "model")
     elif head.startswith(magic.ZIP.begins):
         yield from _walk(read_skops(file), "model")
     elif (pieces := _unfold(file, head)) is not None:
@@ -303,7 +302,7 @@ def _look(place: str, node: Any) -> Found:
 def _is_sealed(head: bytes, size: int) -> bool:
     """Tell whether some bytes are a whole sealed file."""
     lengths = magic.sealed_lengths(head)
-    return lengths is not None and lengths.total == size
+    return lengths is not None and lengths.fit(size)
 
 
 def _look_into_made(place: str, node: Made) -> Found:

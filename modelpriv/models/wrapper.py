@@ -29,8 +29,8 @@ from modelpriv.errors import (
 from modelpriv.keys import KeyParameter, KeyReference, registry, resolve_whole, workers
 from modelpriv.models.delegation import METHODS, DelegatingEstimator
 from modelpriv.sealing.access import to_ways
+from modelpriv.sealing.contents import Contents
 from modelpriv.sealing.description import SCOPES, describe
-from modelpriv.sealing.file import Contents
 from modelpriv.sealing.format.layout import check_metadata
 from modelpriv.sealing.policy import check_policy
 from modelpriv.sealing.serializers import SKOPS, choose

@@ -4,7 +4,8 @@ from modelpriv.leaks.report import Leak, LeakReport, leak_report
 from modelpriv.sealing.file import dump, dumps, load, loads
 from modelpriv.sealing.inspection import Unverified, inspect
 from modelpriv.sealing.policy import AccessPolicy
-from modelpriv.sealing.rewrapping import rekey, rewrap
+from modelpriv.sealing.rekeying import rekey
+from modelpriv.sealing.rewrapping import rewrap
 from modelpriv.sealing.trust import set_trusted
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Who opens a sealed file: the ways in that its writer gives it, and what a reader has to open it with."""
+"""Who opens a sealed file: the ways that its writer names, and the means that a reader has."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from modelpriv.keys.recipient import is_line, read_recipients
 Passphrase = str | bytes
 
 
-@dataclass(frozen=True, repr=False)  # which would show the passphrase
+@dataclass(frozen=True, repr=False)  # a repr would show the passphrase
 class Ways:
     """The ways to open a file, each of which becomes a stanza."""
 
@@ -24,16 +24,16 @@ class Ways:
 
     @property
     def symmetric(self) -> bool:
-        """Whether only somebody who had one of the ways can have written the file: with a public key anybody can."""
+        """Whether only the holder of a secret can have written the file: anyone can write with a public key."""
         return not self.recipients and (self.provider is None or self.provider.type == passphrases.TYPE)
 
     @property
     def none(self) -> bool:
-        """Whether there is no way at all."""
+        """Whether no way is named."""
         return self == Ways()
 
     def wrap(self, file_key: bytes, context: bytes) -> list[stanzas.Stanza]:
-        """Wrap a file's key in each of the ways."""
+        """Wrap the file key in each of the ways."""
         return stanzas.wrap(
             file_key,
             context=context,
@@ -45,14 +45,14 @@ class Ways:
 
 
 def to_ways(key: object, passphrase: Passphrase | None, recipients: object = None, provider: object = None) -> Ways:
-    """Read the parameters that say who shall open a file.
+    """Read the parameters that say who may open a file.
 
     Raises
     ------
     ParameterError, ParameterTypeError
-        There is none, or one is not what it should be.
+        None is given, or one is not allowed.
     KeyUnavailableError
-        The keyring cannot be had.
+        The keyring cannot be fetched.
     """
     ways = Ways(
         None if key is None else resolve_whole(key),
@@ -62,28 +62,28 @@ def to_ways(key: object, passphrase: Passphrase | None, recipients: object = Non
     )
     if ways.none:
         raise ParameterError(
-            "no key, no passphrase and no recipients: give key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), "
-            "passphrase=, or recipients=."
+            "nothing would open the file: pass key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), passphrase=, "
+            "or recipients=."
         )
     return ways
 
 
 def to_added(add: object, passphrase: Passphrase | None) -> Ways:
-    """Read what `rewrap` shall add: a keyring or its URI, a recipient or its line, a provider, or a list of these.
+    """Read what `rewrap` is to add: a keyring or its URI, a recipient or its line, a provider, or a list of these.
 
     Raises
     ------
     ParameterError, ParameterTypeError
-        One is none of these, or there are several keyrings or providers.
+        One is something else, or there are several keyrings or providers.
     KeyUnavailableError
-        The keyring cannot be had.
+        The keyring cannot be fetched.
     """
     ways = Ways(passphrase=passphrase)
     for one in _listed(add):
         if isinstance(one, Recipient) or (isinstance(one, str) and is_line(one)):
             ways = replace(ways, recipients=(*ways.recipients, *read_recipients([one])))
         elif isinstance(one, Identity):
-            raise ParameterTypeError("add must not be an Identity: of an identity, pass identity.recipient.")
+            raise ParameterTypeError("add must not be an Identity: pass its public half, identity.recipient.")
         elif isinstance(one, KeyProvider):
             if ways.provider is not None:
                 raise ParameterError("add holds several providers: add one at a time.")
@@ -103,7 +103,7 @@ def _listed(add: object) -> list[object]:
 
 @dataclass(frozen=True, repr=False)
 class Opener:
-    """What a reader has."""
+    """What a reader opens files with."""
 
     keyring: Keyring | None = None
     passphrase: Passphrase | None = None
@@ -111,7 +111,7 @@ class Opener:
     providers: tuple[KeyProvider, ...] = ()
 
     def unwrap(self, found: list[stanzas.Stanza], context: bytes) -> bytes:
-        """Give the file's key, from the first stanza that opens."""
+        """Give the file key, from the first stanza that opens."""
         return stanzas.unwrap(
             found,
             context=context,
@@ -123,20 +123,20 @@ class Opener:
 
 
 def to_opener(key: object, passphrase: Passphrase | None, identity: object = None, provider: object = None) -> Opener:
-    """Read the parameters that open a file; without any, the providers that this process uses are asked.
+    """Read the parameters that open a file; without any, the providers of this process are asked.
 
     Raises
     ------
     ParameterError, ParameterTypeError
-        There is none, or one is not what it should be.
+        None is given, or one is not allowed.
     KeyUnavailableError
-        The keyring cannot be had.
+        The keyring cannot be fetched.
     """
     if (key, passphrase, identity, provider) == (None, None, None, None):
         if providers := configured_providers():
             return Opener(providers=tuple(providers))
         raise ParameterError(
-            "no key, no passphrase and no identity: give key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), "
+            "there is nothing to open the file with: pass key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), "
             "passphrase=, identity= or provider=."
         )
     return Opener(

@@ -1,4 +1,4 @@
-"""What a registry may read of a model that is sealed by ``scope="parameters"``: its class and its hyper-parameters."""
+"""What a registry can read of a model sealed with ``scope="parameters"``: its class and hyper-parameters."""
 
 import inspect
 import math
@@ -10,8 +10,8 @@ SCOPES = ("estimator", "parameters")
 def describe(estimator: Any) -> dict[str, Any]:
     """Give the class and the hyper-parameters of an estimator, for JSON, and nothing that it learnt.
 
-    Numbers, texts, and lists and dicts of them are given as they are; of all else, nested estimators and arrays among
-    it, only the name of its class.
+    Numbers, texts, and lists and dicts of them appear as they are; anything else, such as a nested estimator or an
+    array, appears as the name of its class.
     """
     parameters = estimator.get_params(deep=True)
     return {

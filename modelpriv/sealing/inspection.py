@@ -1,23 +1,29 @@
-"""What a sealed file says about itself to someone without a key."""
+"""What a sealed file says about itself without a key."""
 
 from dataclasses import dataclass, fields
 from typing import Any
 
 from modelpriv.keys import stanzas
-from modelpriv.sealing.format import layout
-from modelpriv.sealing.format import slots as envelope
+from modelpriv.sealing.format import layout, slots
 from modelpriv.sealing.policy import AccessPolicy
 from modelpriv.sealing.reading import File, opened, read_head
 
-_LONG = {"wrapped", "salt", "commitment", "passes", "memory_kib", "lanes"}  # of a stanza, what says nothing to a person
+_LONG = {
+    "wrapped",
+    "salt",
+    "commitment",
+    "passes",
+    "memory_kib",
+    "lanes",
+}  # say nothing to a person
 
 
 @dataclass(frozen=True)
 class Unverified:
-    """What a sealed file claims; without a key nobody can tell whether it is true.
+    """What a sealed file claims; without a key you cannot tell whether it is true.
 
-    It protects against nothing: whoever can write the file can make it say anything here. It shows no secret, and
-    nothing of the model. It cannot be trusted before `load` has opened the file, and `load` does not ask for it.
+    *Protects against* nothing: anyone who can write the file can make it say anything here. *Leaks* no secret, and
+    nothing of the model. It *cannot* be trusted until `load` has opened the file, and `load` does not rely on it.
 
     Parameters
     ----------
@@ -26,23 +32,23 @@ class Unverified:
     file_id : str
         A random number that the file got when it was written.
     origin : str
-        Who can have written it: ``"keyring"``, whoever holds a key or passphrase that opens it; ``"signed"``, anyone,
-        so that the signature counts.
+        Who can have written it: ``"keyring"``, the holders of its keys and passphrases; ``"signed"``, anyone, so that
+        the signature counts.
     signer : str or None
-        The id of the signer, whose signature was not checked.
+        The id of the signer; the signature was not checked.
     serializer : str
         How the model was written: ``"pickle-5"``, ``"cloudpickle-5"`` with its author's code, or ``"skops"``.
     stanzas : tuple of dict
         The ways to open it: the type of each (``"keyring"``, ``"argon2id"``, ``"x-wing"``, a provider's), and what it
-        says of the key, recipient or place. A place that is named here is never contacted for it.
+        says about the key, recipient or place. No place is contacted because a file names it.
     versions : dict
-        Of Python, scikit-learn and numpy, where it was written.
+        The versions of Python, scikit-learn and numpy that wrote it.
     metadata : dict
-        What its author wanted to be readable.
+        What its author made public.
     policy : AccessPolicy or None
-        What readers are meant to do with the model.
+        What readers may do with the model.
     estimator : dict or None
-        Its class and hyper-parameters, if they were left readable.
+        Its class and hyper-parameters, if the author left them readable.
 
     Examples
     --------
@@ -66,13 +72,13 @@ class Unverified:
     estimator: dict[str, Any] | None
 
     def __str__(self) -> str:
-        # Through repr, because a hostile file could otherwise send control characters to the terminal.
+        # As a repr: a hostile file could otherwise send control characters to the terminal.
         claims = [f"  {field.name}: {getattr(self, field.name)!r}" for field in fields(self)]
         return "\n".join(["unverified: what the file claims", *claims])
 
 
 def inspect(file: File) -> Unverified:
-    """See what a sealed file claims, without a key and without trusting it.
+    """Show what a sealed file claims, without a key and without trusting it.
 
     Parameters
     ----------
@@ -82,12 +88,12 @@ def inspect(file: File) -> Unverified:
     Returns
     -------
     claims : Unverified
-        Print it, or take its attributes.
+        Print it, or read its attributes.
 
     Raises
     ------
     SealedFileError
-        This is no sealed file, or its head is damaged.
+        This is not a sealed file, or its head is damaged.
     OSError
         The file cannot be read.
 
@@ -112,7 +118,7 @@ def inspect(file: File) -> Unverified:
     with opened(file) as (source, size):
         head = read_head(source, size)
     claims = layout.read_manifest(head.manifest)
-    found = envelope.read(envelope.newest_first(head.slots)[0])[1]
+    found = slots.read(slots.newest_first(head.slots)[0])[1]
     stanzas.check(found)
     return Unverified(
         size=size,

@@ -1,4 +1,4 @@
-"""What a sealed model's author lets its readers do with it: which methods, from when to when, under which versions."""
+"""What the author of a sealed model lets its readers do: which methods, from when to when, under which versions."""
 
 import itertools
 from collections.abc import Iterable
@@ -18,23 +18,23 @@ _ALWAYS = frozenset(
 
 @dataclass(frozen=True)
 class AccessPolicy:
-    """Rules that a sealed model carries, and that the library keeps where it is read.
+    """Rules that a sealed model carries, and that this library follows where the model is read.
 
-    It protects against misuse by mistake: a method that was not meant for others is not there, a model that has
-    expired does not open. It leaks itself: anyone can read it in the file, and nobody can change it unseen. It does not
-    hold back someone who wants to get round it: who can open a model has it, and can take from it what they like. The
-    author's own object, which was not read from anywhere, is not restricted.
+    *Protects against* misuse by mistake: a method that was not meant for others is missing, a model that has expired
+    does not open. *Leaks* itself: anyone can read it in the file, and no one can change it unnoticed. It *cannot* stop
+    people who want to get around it: a reader who can open a model has all of it. The author's own object, which was
+    not read from a file, is not restricted.
 
     Parameters
     ----------
     methods : iterable of str, optional
-        The methods and fitted attributes that are there; None is all. What scikit-learn needs to use a model at all
-        (``n_features_in_``, ``feature_names_in_``, ``classes_``) always is.
+        The methods and fitted attributes that readers can use; None means all. Those without which scikit-learn cannot
+        use a model (``n_features_in_``, ``feature_names_in_``, ``classes_``) are always allowed.
     not_before, not_after : datetime, optional
-        From when, and until when, with a time zone.
+        The first and the last moment of use, with a time zone.
     max_sklearn_drift : {"patch", "minor"}, optional
-        Which part of scikit-learn's version may at most differ from the one that the model was written with; None is
-        any. It is held before anything is unpickled.
+        The part of scikit-learn's version that may differ from the version that wrote the model; None means any. It is
+        checked before anything is unpickled.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class AccessPolicy:
             names: list[Any] = [self.methods] if isinstance(self.methods, str) else list(self.methods)
             if not all(isinstance(name, str) and name.isidentifier() and not name.startswith("_") for name in names):
                 raise ParameterTypeError("methods must be the names of public methods.")
-            # Sorted, and no set, because the order of a set differs from process to process, and with it every hash.
+            # Sorted: the order of a set differs from process to process, and with it every hash.
             object.__setattr__(self, "methods", tuple(sorted({*names})))
         for name in ("not_before", "not_after"):
             time = getattr(self, name)
@@ -79,16 +79,16 @@ class AccessPolicy:
             raise ParameterError(f"max_sklearn_drift must be None, 'patch' or 'minor', got {self.max_sklearn_drift!r}.")
 
     def allows(self, name: str) -> bool:
-        """Tell whether a method or fitted attribute is there."""
+        """Tell whether readers may use a method or fitted attribute."""
         return self.methods is None or name in _ALWAYS or name in self.methods
 
     def check_use(self, name: str) -> None:
-        """Refuse the use of a method or attribute that is not allowed, or not now.
+        """Refuse the use of a method or attribute that is not allowed, or not at this time.
 
         Raises
         ------
         LockedError
-            It is not.
+            The policy does not allow it.
         """
         self.check_time()
         if not self.allows(name):
@@ -100,13 +100,15 @@ class AccessPolicy:
         Raises
         ------
         LockedError
-            It is.
+            It is too early or too late.
         """
         now = datetime.now(UTC)
         if self.not_before is not None and now < self.not_before:
-            raise LockedError(f"the model's policy lets it be used from {self.not_before.isoformat()} on.")
+            raise LockedError(f"the model's policy allows its use from {self.not_before.isoformat()} on.")
         if self.not_after is not None and now > self.not_after:
-            raise LockedError(f"the model's policy let it be used until {self.not_after.isoformat()}.")
+            raise LockedError(
+                f"the model's policy allowed its use until {self.not_after.isoformat()}: ask for a newer one."
+            )
 
     def check_version(self, written: str) -> None:
         """Refuse if scikit-learn is too far from the version that the model was written with.
@@ -114,15 +116,16 @@ class AccessPolicy:
         Raises
         ------
         LockedError
-            It is.
+            It is too far.
         """
         if self.max_sklearn_drift is None:
             return
         parts = _DRIFTS[self.max_sklearn_drift]
         if _start(written, parts) != _start(sklearn.__version__, parts):
             raise LockedError(
-                f"the model was written with scikit-learn {written}, and its policy lets it be read with another "
-                f"{self.max_sklearn_drift} version at most; here is {sklearn.__version__}."
+                f"the model was written with scikit-learn {written}, and its policy allows another "
+                f"{self.max_sklearn_drift} version at most, but this is {sklearn.__version__}: install scikit-learn "
+                f"{'.'.join(_start(written, parts))}."
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -137,7 +140,7 @@ class AccessPolicy:
 
     @classmethod
     def from_json(cls, rules: dict[str, Any]) -> Self:
-        """Read what a manifest says; a rule that is not known cannot be kept, and is refused.
+        """Read what a manifest says; an unknown rule is refused, because it could not be followed.
 
         Raises
         ------
@@ -150,19 +153,19 @@ class AccessPolicy:
             return cls(**rules | read)
         except (TypeError, ValueError):
             raise SealedFileError(
-                "the sealed file's policy has rules that this version of modelpriv does not know."
+                "the sealed file's policy has rules that this version of modelpriv does not know: upgrade modelpriv."
             ) from None
 
 
 def check_policy(policy: object) -> AccessPolicy | None:
-    """Give a policy, if it is one."""
+    """Return a policy or None, and refuse anything else."""
     if policy is not None and not isinstance(policy, AccessPolicy):
         raise ParameterTypeError(f"policy must be an AccessPolicy or None, got {type(policy).__name__}.")
     return policy
 
 
 def check_rules(fields: dict[str, Any]) -> None:
-    """Keep the rules of a manifest, if it has any, before what they are about is unpickled."""
+    """Follow the rules of a manifest, if it has any, before the model is unpickled."""
     if "policy" in fields:
         policy = AccessPolicy.from_json(fields["policy"])
         policy.check_time()

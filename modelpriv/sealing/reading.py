@@ -13,8 +13,7 @@ from modelpriv._core import events
 from modelpriv.errors import ParameterTypeError, SealedFileError
 from modelpriv.keys import stanzas
 from modelpriv.sealing.access import Opener
-from modelpriv.sealing.format import floe, layout, signature
-from modelpriv.sealing.format import slots as envelope
+from modelpriv.sealing.format import floe, layout, signature, slots
 from modelpriv.sealing.trust import Trust
 
 File = str | os.PathLike[str] | BinaryIO
@@ -22,7 +21,7 @@ File = str | os.PathLike[str] | BinaryIO
 
 @dataclass(frozen=True)
 class Head:
-    """What stands before the body; none of it is verified by having been read."""
+    """What precedes the body; reading it verifies none of it."""
 
     prelude: layout.Prelude
     manifest: bytes
@@ -30,12 +29,12 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A file whose head is verified, with what its manifest says and what reads and verifies its body."""
+class OpenFile:
+    """A file whose head is verified, what its manifest says, and what reads and verifies its body."""
 
     head: Head
     fields: dict[str, Any]
-    envelope: envelope.Opened
+    envelope: slots.OpenEnvelope
     header: bytes
     body: floe.Reader
     length: int
@@ -43,20 +42,20 @@ class Opened:
 
     @property
     def signed(self) -> bool:
-        """Whether there is a signature, whoever's."""
+        """Whether there is a signature, by anyone."""
         return self.observed is not None
 
 
 @contextlib.contextmanager
 def opened(file: File) -> Iterator[tuple[floe.Source, int]]:
-    """Open a file for reading if it is a path, and say how many bytes there are to read."""
+    """Open a path for reading, or take a file as it is; give it with the number of bytes there are to read."""
     if isinstance(file, str | os.PathLike):
         with Path(file).open("rb", buffering=0) as source:
             yield source, os.fstat(source.fileno()).st_size
         return
     check_file(file, "read")
     if not (hasattr(file, "readinto") and file.seekable()):
-        file = io.BytesIO(file.read())  # the parts are held against what is there, so that must be known
+        file = io.BytesIO(file.read())  # lengths are checked against the size, which must be known
     start = file.tell()
     size = file.seek(0, io.SEEK_END) - start
     file.seek(start)
@@ -64,43 +63,43 @@ def opened(file: File) -> Iterator[tuple[floe.Source, int]]:
 
 
 def read_head(source: floe.Source, size: int) -> Head:
-    """Read all that stands before the body."""
+    """Read everything that precedes the body."""
     prelude = layout.Prelude.read(_read_bytes(source, min(size, layout.PRELUDE)), size)
     manifest, first, second = (_read_bytes(source, length) for length in (prelude.manifest, prelude.slot, prelude.slot))
     return Head(prelude, manifest, (first, second))
 
 
-def open_head(source: floe.Source, size: int, opener: Opener) -> Opened:
-    """Read and verify the head of a file, and stop where the segments of its body begin."""
+def open_head(source: floe.Source, size: int, opener: Opener) -> OpenFile:
+    """Read and verify the head of a file, up to the first segment of its body."""
     head = read_head(source, size)
     fields = layout.read_manifest(head.manifest)
     events.note(file_id=fields["file_id"])
-    context = envelope.wrap_context(head.manifest)
-    opened_envelope = envelope.open_(
+    context = slots.wrap_context(head.manifest)
+    envelope = slots.open_(
         head.slots, lambda found: opener.unwrap(found, context), prelude=head.prelude, manifest=head.manifest
     )
-    if fields["origin"] == "keyring" and not all(map(stanzas.is_symmetric, opened_envelope.stanzas)):
+    if fields["origin"] == "keyring" and not all(map(stanzas.is_symmetric, envelope.stanzas)):
         raise SealedFileError(
-            "the sealed file opens for others than those who can have written it, and says that it does not: it was "
-            "put together."
+            "the sealed file says that only keys and passphrases open it, but others do too: it was put together from "
+            "other files."
         )
-    key = envelope.derive(opened_envelope.file_key, "body")
+    key = slots.derive(envelope.file_key, "body")
     message = floe.Message(key, sha256(head.manifest).digest(), header=_read_bytes(source, floe.HEADER))
     observed = signature.Observed() if head.prelude.trailer else None
     body = floe.Reader(message, head.prelude.body, source, observed)
     length = floe.plaintext_length(head.prelude.body)
-    return Opened(head, fields, opened_envelope, message.header, body, length, observed)
+    return OpenFile(head, fields, envelope, message.header, body, length, observed)
 
 
-def finish(source: floe.Source, found: Opened, trust: Trust) -> None:
-    """Read what stands behind a body that was read whole, and check the signature if it is that which counts.
+def finish(source: floe.Source, found: OpenFile, trust: Trust) -> None:
+    """Read what follows a body that was read to its end, and check the signature if there is one.
 
     Raises
     ------
     UntrustedError
-        The file is signed by a stranger.
+        A stranger signed the file.
     SealedFileError
-        The signature does not fit.
+        The signature does not match the file.
     """
     if found.observed is None:
         return
@@ -116,7 +115,7 @@ def finish(source: floe.Source, found: Opened, trust: Trust) -> None:
 
 
 def check_file(file: object, method: str) -> None:
-    """Refuse what is no file of bytes."""
+    """Refuse anything that is not a file of bytes."""
     if isinstance(file, io.TextIOBase) or not hasattr(file, method):
         raise ParameterTypeError(f"file must be a path, or a file opened to {method} bytes, got {type(file).__name__}.")
 

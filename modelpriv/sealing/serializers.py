@@ -1,4 +1,4 @@
-"""How an object becomes the bytes in a body, and an object again: by pickle, with its code, or by skops."""
+"""How an object becomes the bytes of a body and an object again: by pickle, by cloudpickle with code, or by skops."""
 
 import contextlib
 import importlib.machinery
@@ -23,36 +23,36 @@ __all__ = ["BY_REFERENCE", "BY_VALUE", "CODES", "SKOPS", "check_versions", "choo
 BY_REFERENCE, BY_VALUE, SKOPS = "pickle-5", "cloudpickle-5", "skops"
 CODES = {"by-reference": BY_REFERENCE, "by-value": BY_VALUE}
 
-# Never put into a file, wherever they are installed: who reads the file has them.
+# Their code never goes into a file, wherever they are installed: every reader has them.
 _THEIRS = {"modelpriv", "sklearn", "numpy", "scipy", "pandas", "joblib", "cloudpickle"}
-_registering = threading.RLock()  # of wrappers inside of wrappers too
+_registering = threading.RLock()  # reentrant: a wrapper may hold another one
 
 
 def choose(code: object, *, unsigned: bool, policy: object) -> str:
-    """Give the serialiser for what stands in ``code``; if no reader may unpickle, it is skops.
+    """Give the serialiser that ``code`` asks for, or skops if no reader may unpickle.
 
     Raises
     ------
     ParameterError
-        There is no such code, or skops cannot do what is asked.
+        ``code`` is something else, or skops cannot do what is asked.
     """
     if not isinstance(code, str) or code not in CODES:
         raise ParameterError(f"code must be one of {', '.join(map(repr, CODES))}, got {code!r}.")
     if unsigned and (policy is not None or CODES[code] != BY_REFERENCE):
         raise ParameterError(
-            "without sign_with=, what is sealed to recipients or a provider is not unpickled by its readers, so it can "
-            "have neither a policy nor code='by-value'."
+            "readers do not unpickle an unsigned file for recipients or a provider, so it can have neither a policy "
+            "nor code='by-value': pass sign_with=."
         )
     return SKOPS if unsigned else CODES[code]
 
 
 def take_apart(obj: object, serializer: str) -> tuple[list[memoryview], list[memoryview]]:
-    """Serialise an object: the pieces of a stream, and the memory of its arrays, which is not copied.
+    """Serialise an object: give the pieces of a stream, and the memory of its arrays, which is not copied.
 
     Raises
     ------
     ParameterError
-        What the serialiser needs is not installed, or it cannot write the object.
+        A package that the serialiser needs is not installed, or it cannot write the object.
     """
     if serializer == SKOPS:
         return [memoryview(_skops_bytes(obj))], []
@@ -68,53 +68,54 @@ def take_apart(obj: object, serializer: str) -> tuple[list[memoryview], list[mem
 
 
 def restore(stream: memoryview, buffers: list[memoryview], serializer: str, types: tuple[str, ...]) -> Any:
-    """Make the object again, of bytes for which somebody who is trusted vouches; of others, by skops only.
+    """Make the object again, from bytes that the caller has verified; bytes of strangers only skops may read.
 
     Parameters
     ----------
     stream, buffers : memoryview, list of memoryview
         What `take_apart` gave.
     serializer : str
-        With which it did.
+        The serialiser that it used.
     types : tuple of str
-        For skops: the types that may come beside those that skops itself knows to be harmless.
+        For skops: the allowed types besides those that skops itself knows to be harmless.
 
     Raises
     ------
     ParameterError
-        What the serialiser needs is not installed.
+        A package that the serialiser needs is not installed.
     UntrustedError
         The skops file holds other types.
     SealedFileError
-        It cannot be read.
+        skops cannot read the file.
     """
     if serializer == SKOPS:
         return _skops_object(stream, types)
     if serializer == BY_VALUE:
         need("cloudpickle", "cloudpickle", error=ParameterError)
-    return pickle.loads(stream, buffers=buffers)  # noqa: S301 - only called when all has been authenticated
+    return pickle.loads(stream, buffers=buffers)  # noqa: S301 - only called once everything has been authenticated
 
 
 def check_versions(serializer: str, versions: dict[str, str]) -> None:
-    """Refuse code that another Python wrote: its byte code would run as something else.
+    """Refuse code that another version of Python wrote: its byte code would run as something else.
 
     Raises
     ------
     LockedError
-        It was written by another minor version.
+        Another minor version wrote it.
     """
     here, there = ".".join(platform.python_version_tuple()[:2]), versions.get("python", "unknown")
     if serializer == BY_VALUE and there != here:
         raise LockedError(
-            f"the sealed file brings code of Python {there}, which only that version can run; here is {here}."
+            f"the sealed file holds code of Python {there}, which only that version can run, and this is {here}: load "
+            f"it with Python {there}, or ask its author for code='by-reference'."
         )
 
 
 @contextlib.contextmanager
 def _own_modules_by_value(cloudpickle: Any) -> Iterator[None]:
-    """Let cloudpickle put the code of the user's own modules into what it writes.
+    """Let cloudpickle write the code of the user's own modules.
 
-    Its list of such modules is one for the process, so others wait, and it is as before in the end.
+    Its list of such modules belongs to the whole process, so other threads wait, and in the end it is as it was.
     """
     with _registering:
         before, folders = cloudpickle.list_registry_pickle_by_value(), _installed_folders()
@@ -122,7 +123,7 @@ def _own_modules_by_value(cloudpickle: Any) -> Iterator[None]:
         own = [module for name, module in modules if _is_own(name, module, folders)]
         try:
             for module in own:
-                with contextlib.suppress(ValueError):  # another thread took it out of sys.modules meanwhile
+                with contextlib.suppress(ValueError):  # another thread has taken it out of sys.modules
                     cloudpickle.register_pickle_by_value(module)
             yield
         finally:
@@ -135,9 +136,9 @@ def _is_own(name: str, module: ModuleType, installed: tuple[str, ...]) -> bool:
     """Tell whether a module is the user's: not Python's own, and not in a folder where packages are installed."""
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or getattr(module, "__name__", None) != name:
-        return False  # __main__ and what was typed in go by value anyway
+        return False  # cloudpickle writes __main__ and typed-in code by value anyway
     if file.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
-        return False  # compiled: it has no code that could be put in
+        return False  # compiled: there is no Python code to write
     top = name.partition(".")[0]
     return top not in _THEIRS and top not in sys.stdlib_module_names and not file.startswith(installed)
 
@@ -152,10 +153,10 @@ def _skops_bytes(obj: object) -> bytes:
     skops = need("skops.io", "skops", error=ParameterError)
     try:
         return bytes(skops.dumps(obj))
-    except Exception as error:  # noqa: BLE001 - it raises whatever the object's own methods do, maybe with its values
+    except Exception as error:  # noqa: BLE001 - the object's methods may raise anything, with its values
         raise ParameterError(
-            f"skops cannot write a {type(obj).__name__} ({type(error).__name__}), and a file that nobody signed is not "
-            "unpickled by its readers: pass sign_with=."
+            f"skops cannot write a {type(obj).__name__} ({type(error).__name__}), and readers do not unpickle an "
+            "unsigned file: pass sign_with=."
         ) from None
 
 
@@ -165,21 +166,23 @@ def _skops_object(stream: memoryview, types: tuple[str, ...]) -> Any:
     try:
         _check_archive(data)
         found = set(skops.get_untrusted_types(data=data))
-    except Exception:  # noqa: BLE001 - a hostile file may bring it to raise anything
-        raise SealedFileError("what the sealed file holds cannot be read by skops.") from None
+    except Exception:  # noqa: BLE001 - a hostile file may make it raise anything
+        raise SealedFileError(
+            "skops cannot read the model in the sealed file: it is damaged, or not a skops file."
+        ) from None
     if others := sorted(found - set(types)):
         raise UntrustedError(
-            f"the sealed file is not signed, and holds types that trusted_types does not name: "
-            f"{', '.join(map(ascii, others))}."
+            "the sealed file is not signed, and holds types that neither skops nor trusted_types names: "
+            f"{', '.join(map(ascii, others))}. Add those that you trust to trusted_types."
         )
     try:
         return skops.loads(data, trusted=sorted(found))
-    except Exception as error:  # noqa: BLE001 - the same
-        raise SealedFileError(f"what the sealed file holds cannot be read by skops ({type(error).__name__}).") from None
+    except Exception as error:  # noqa: BLE001 - as above
+        raise SealedFileError(f"skops cannot read the model in the sealed file ({type(error).__name__}).") from None
 
 
 def _check_archive(data: bytes) -> None:
-    """Refuse an archive that would unfold into more than it is: we let skops compress nothing."""
+    """Refuse an archive that would unfold into more than it is: the files we write are not compressed."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
@@ -189,7 +192,7 @@ def _check_archive(data: bytes) -> None:
 
 
 class _Chunks(list[bytes]):
-    """A file for the pickler to write to that keeps what it gets, without joining it."""
+    """A file that keeps each piece that the pickler writes, without joining them."""
 
     def write(self, data: bytes) -> int:
         self.append(bytes(data))

@@ -1,4 +1,4 @@
-"""Who vouches for a sealed file: what its reader trusts, which never comes from the file."""
+"""Whom and what a reader of sealed files trusts; it never comes from the file."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from modelpriv.sealing import serializers
 
 __all__ = ["Trust", "set_trusted", "to_trust"]
 
+_ANYONE = "the sealed file is not signed, and anyone with the recipient's public key could have written it"
+
 
 @dataclass(frozen=True)
 class Trust:
@@ -22,21 +24,23 @@ class Trust:
     allow_code: bool = False
 
     def check(self, fields: dict[str, Any], *, signed: bool) -> None:
-        """Refuse a file of which nothing could be restored, whatever stands in it.
+        """Refuse a file by its manifest alone, before its body is read.
 
         Raises
         ------
         SealedFileError
-            It has a signature where there can be none.
+            It has a signature that a file of its origin cannot have.
         UntrustedError
-            It is not signed, nobody is trusted, or it brings code that was not asked for.
+            It is not signed, no signer is trusted, or it brings code that you did not allow.
         """
         if signed and (fields["origin"] == "keyring" or fields["serializer"] == serializers.SKOPS):
-            raise SealedFileError("the sealed file has a signature where there can be none: it was put together.")
+            raise SealedFileError(
+                "the sealed file has a signature that a file of its origin cannot have: it was put together."
+            )
         if fields["serializer"] == serializers.BY_VALUE and not self.allow_code:
             raise UntrustedError(
-                "the sealed file brings the code of its author's own classes, which runs when it is read: pass "
-                "allow_code=True if it may."
+                "the sealed file holds the code of its author's own classes, which runs when the file is read: pass "
+                "allow_code=True to allow that."
             )
         if fields["origin"] == "keyring":
             return
@@ -44,48 +48,43 @@ class Trust:
             if self.types:
                 return
             raise UntrustedError(
-                "the sealed file is not signed, and everybody who knows a recipient can write such a file: say that "
-                "skops may read it by trusted_types=[...], with the names of the types in it that skops does not know "
-                "itself (the model's own will do where it knows all)."
+                f"{_ANYONE}. To let skops read it, without unpickling, pass trusted_types=[...] with the names of the "
+                "types in it that skops does not know itself, or the name of the model's class if it knows them all."
             )
         if not signed:
-            raise UntrustedError(
-                "the sealed file is not signed, and everybody who knows a recipient can write such a file: it is not "
-                "unpickled; ask its author for a signed one (sign_with=)."
-            )
+            raise UntrustedError(f"{_ANYONE}. It is not unpickled: ask its author for a signed file (sign_with=).")
         if not self.signers:
             raise UntrustedError(
-                "the sealed file can have been written by everybody who knows a recipient, so its signature counts: "
-                "pass trusted_signers=[...] with the signers (their line of text, got from them) whose models may run "
-                "here."
+                "anyone with the recipient's public key could have written the sealed file, so its signature counts: "
+                "name the signers you trust, trusted_signers=[...], by the lines of text that you got from them."
             )
         if fields.get("signer") not in {signer.id for signer in self.signers}:
             raise UntrustedError(
-                f"the sealed file is not unpickled: it is signed by a stranger, and not by any of the trusted signers "
+                "the sealed file is not unpickled: a stranger signed it, and none of the trusted signers "
                 f"({', '.join(signer.id for signer in self.signers)})."
             )
 
 
 def set_trusted(*, signers: Iterable[Signer | str] = (), types: Iterable[str] = (), allow_code: bool = False) -> None:
-    """Set whom and what this process trusts when it reads sealed models, beside what each call names.
+    """Set whom and what this process trusts when it reads sealed models, in addition to what each call names.
 
-    It is for programs that unpickle what others wrapped, where no argument can be given: a server that does
-    ``joblib.load``. It protects against models of strangers, as far as the signers are those you think. It leaks
-    nothing. It does not open anything: that takes the key or identity.
+    Use it in programs that unpickle models which others wrapped, where you can pass no argument: a server that calls
+    ``joblib.load``. *Protects against* models of strangers, as long as the lines of the signers came from the people
+    you think. *Leaks* nothing. It *cannot* open anything: that takes the key or identity.
 
     Parameters
     ----------
     signers : iterable of Signer or str
         Whose models may be unpickled.
     types : iterable of str
-        Full names of the types that unsigned files may hold, beside those that skops itself knows.
+        Full names of the types that unsigned files may hold, besides those that skops itself knows.
     allow_code : bool, default=False
-        Whether models of trusted signers, and those under an own key, may bring their own code.
+        Whether models of trusted signers, and those under your own key, may bring their own code.
 
     Raises
     ------
     ParameterError, ParameterTypeError
-        A signer is none, or the types are not names.
+        A signer is not one, or the types are not names.
 
     Examples
     --------

@@ -8,22 +8,21 @@ from modelpriv._core import events
 from modelpriv.errors import ParameterTypeError
 from modelpriv.keys import SigningKey
 from modelpriv.sealing.access import Ways
-from modelpriv.sealing.format import floe, layout, signature
-from modelpriv.sealing.format import slots as envelope
+from modelpriv.sealing.format import floe, layout, signature, slots
 from modelpriv.sealing.format.signature import Sink
 
 
 def origin(ways: Ways, sign_with: SigningKey | None) -> str:
-    """Say what a file's manifest shall say of who can have written it."""
+    """Give the manifest's word for who can have written the file."""
     return "keyring" if ways.symmetric and sign_with is None else "signed"
 
 
 def check_signing_key(key: object) -> SigningKey | None:
-    """Give back a signing key or None, and refuse anything else."""
+    """Return a signing key or None, and refuse anything else."""
     if key is not None and not isinstance(key, SigningKey):
         raise ParameterTypeError(
-            f"sign_with must be a SigningKey, got {type(key).__name__}: SigningKey.load(path) reads one. What was read "
-            "from a model holds only its signer's public key: give the private one, or None."
+            f"sign_with must be a SigningKey, got {type(key).__name__}: SigningKey.load(path) reads one. A model that "
+            "was read holds only its signer's public key: pass the private one, or None."
         )
     return key
 
@@ -31,18 +30,18 @@ def check_signing_key(key: object) -> SigningKey | None:
 def prepare(
     manifest: bytes, length: int, ways: Ways, *, sign_with: SigningKey | None
 ) -> Callable[[Iterable[memoryview], Sink], None]:
-    """Make a file's key and its head, for a body of a known length; return what writes the file from pieces of it."""
+    """Make the file key and the head for a body of known length; return what writes the file from pieces of it."""
     if events.recording():
         events.note(file_id=layout.read_manifest(manifest)["file_id"])
     file_key = secrets.token_bytes(32)
-    stanzas = ways.wrap(file_key, envelope.wrap_context(manifest))
+    stanzas = ways.wrap(file_key, slots.wrap_context(manifest))
     body = floe.encrypted_length(length)
     trailer = 0 if sign_with is None else signature.length(sign_with, body)
-    prelude = layout.Prelude(len(manifest), body, trailer, envelope.slot_for(stanzas))
-    slot = envelope.write(file_key, stanzas, prelude=prelude, manifest=manifest)
+    prelude = layout.Prelude(len(manifest), body, trailer, slots.slot_for(stanzas))
+    slot = slots.write(file_key, stanzas, prelude=prelude, manifest=manifest)
 
     def write_body(pieces: Iterable[memoryview], sink: Sink) -> None:
-        message = floe.Message(envelope.derive(file_key, "body"), sha256(manifest).digest())
+        message = floe.Message(slots.derive(file_key, "body"), sha256(manifest).digest())
         with floe.Writer(message, length, sink) as writer:
             for piece in pieces:
                 writer.write(piece)
@@ -61,7 +60,7 @@ def prepare(
 
 
 def write_all(write: Callable[[memoryview], int | None], data: memoryview) -> None:
-    """Write to a file that somebody else opened, which may be a raw one that takes less than it is given."""
+    """Write to a file that the caller opened: a raw one may take less than it is given."""
     while len(data):
         written = write(data)
         data = data[len(data) if written is None else written :]

@@ -23,8 +23,7 @@ from modelpriv._core import magic
 from modelpriv.errors import KeyUnavailableError, SealedFileError
 from modelpriv.keys import Keyring, stanzas
 from modelpriv.sealing import serializers
-from modelpriv.sealing.format import buffers, floe, layout
-from modelpriv.sealing.format import slots as envelope
+from modelpriv.sealing.format import buffers, floe, layout, slots
 
 KEYRING = Keyring.generate()
 REFUSED = (SealedFileError, KeyUnavailableError)
@@ -45,14 +44,14 @@ def forge(pieces, *, manifest=None, file_key=None, envelope_key=None, ways=None,
     """Write a file as someone would who has the key, with whatever they please in each part."""
     file_key = file_key or secrets.token_bytes(32)
     manifest = layout.new_manifest(None) if manifest is None else manifest
-    context = envelope.wrap_context(manifest)
+    context = slots.wrap_context(manifest)
     ways = stanzas.wrap(file_key, context=context, keyring=key) if ways is None else ways(file_key, context)
     length = sum(map(len, pieces))
     prelude = layout.Prelude(len(manifest), floe.encrypted_length(length))
-    slot = envelope.write(envelope_key or file_key, ways, prelude=prelude, manifest=manifest)
+    slot = slots.write(envelope_key or file_key, ways, prelude=prelude, manifest=manifest)
     out = io.BytesIO()
     out.write(bytes(prelude) + manifest + 2 * slot)
-    message = floe.Message(envelope.derive(file_key, "body"), sha256(manifest).digest())
+    message = floe.Message(slots.derive(file_key, "body"), sha256(manifest).digest())
     with floe.Writer(message, length, out.write) as writer:
         for piece in pieces:
             writer.write(memoryview(piece))
@@ -198,7 +197,7 @@ def test_stanzas_stripped_added_swapped_or_copied(bomb, split):
     data = sealing.dumps(bomb(), key=KEYRING, passphrase="first")
     other = sealing.dumps(bomb(), key=KEYRING, passphrase="second")
     prelude, manifest, slot, _, body = split(data)
-    mine, theirs = envelope.read(slot)[1], envelope.read(split(other)[2])[1]
+    mine, theirs = slots.read(slot)[1], slots.read(split(other)[2])[1]
     for changed in (
         [mine[0]],
         [mine[1]],
@@ -221,8 +220,8 @@ def test_one_body_for_two_keys(bomb, split):
     prelude, manifest, _, _, body = split(sealing.dumps(bomb(), key=KEYRING))
     own = Keyring.generate()
     file_key = secrets.token_bytes(32)
-    ways = stanzas.wrap(file_key, context=envelope.wrap_context(manifest), keyring=own)
-    slot = envelope.write(
+    ways = stanzas.wrap(file_key, context=slots.wrap_context(manifest), keyring=own)
+    slot = slots.write(
         file_key, ways, prelude=layout.Prelude.read(prelude, len(prelude + manifest + body) + 8192), manifest=manifest
     )
     assert "body" in refuses(prelude + manifest + slot + slot + body, bomb, key=own)

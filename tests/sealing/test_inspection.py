@@ -10,8 +10,7 @@ from sklearn.linear_model import Ridge
 
 from modelpriv import sealing
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
-from modelpriv.sealing.format import layout
-from modelpriv.sealing.format import slots as envelope
+from modelpriv.sealing.format import layout, slots
 
 METADATA = {"stage": "trial", "figures": [1, 2.5, None], "ü": {"nested": True}}
 
@@ -94,11 +93,11 @@ def test_damage(data, split):
 def test_the_newest_slot_counts(data, split):
     """Of two valid slots, the one with the higher number is shown."""
     prelude, manifest, slot, _, body = split(data)
-    _, stanzas = envelope.read(slot)
+    _, stanzas = slots.read(slot)
     read = layout.Prelude.read(prelude, len(data))
-    newer = envelope.write(bytes(32), stanzas[1:], prelude=read, manifest=manifest, sequence=2)
-    for slots in (slot + newer, newer + slot):
-        assert sealing.inspect(io.BytesIO(prelude + manifest + slots + body)).stanzas == ({"type": "argon2id"},)
+    newer = slots.write(bytes(32), stanzas[1:], prelude=read, manifest=manifest, sequence=2)
+    for pair in (slot + newer, newer + slot):
+        assert sealing.inspect(io.BytesIO(prelude + manifest + pair + body)).stanzas == ({"type": "argon2id"},)
 
 
 @pytest.mark.parametrize("metadata", [[("a", 1)], "text", {1: 2}, {b"a": 1}])

@@ -12,8 +12,7 @@ from modelpriv import sealing
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import Keyring, stanzas
 from modelpriv.sealing import rewrapping
-from modelpriv.sealing.format import floe, layout
-from modelpriv.sealing.format import slots as envelope
+from modelpriv.sealing.format import floe, layout, slots
 
 CONTENT = [np.arange(300_000), "text"]
 
@@ -72,7 +71,7 @@ def test_both_slots_say_the_same(path, keyring, other, split):
     sealing.rewrap(path, key=keyring, add=other)
     _, _, first, second, _ = split(path.read_bytes())
     assert first == second
-    assert envelope.read(first)[0] == 2
+    assert slots.read(first)[0] == 2
 
 
 @pytest.mark.parametrize("torn", [0, 1])
@@ -230,12 +229,12 @@ def test_rekey_shuts_out_who_kept_the_file_key(path, keyring, split):
     before = split(path.read_bytes())
     sealing.rekey(path, key=keyring, new_key=keyring)
     after = split(path.read_bytes())
-    for slots in (before[2:4], after[2:4]):
+    for pair in (before[2:4], after[2:4]):
         for manifest, body in itertools.product((before[1], after[1]), (before[4], after[4])):
-            data = b"".join([before[0], manifest, *slots, body])
+            data = b"".join([before[0], manifest, *pair, body])
             whole = (
                 (manifest, body) == (before[1], before[4])
-                if slots == before[2:4]
+                if pair == before[2:4]
                 else (manifest, body) == (after[1], after[4])
             )
             if not whole:

@@ -15,9 +15,8 @@ from modelpriv import EncryptedEstimator, sealing
 from modelpriv._core import json
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError, UntrustedError
 from modelpriv.keys import Identity, Keyring, SigningKey, set_providers, stanzas
-from modelpriv.sealing import access, serializers
-from modelpriv.sealing.format import buffers, floe, layout, signature
-from modelpriv.sealing.format import slots as envelope
+from modelpriv.sealing import access, contents, serializers
+from modelpriv.sealing.format import buffers, floe, layout, signature, slots
 
 KINDS = ("ed25519", "ml-dsa-65")
 
@@ -51,14 +50,14 @@ class Parts:
             rest = rest[length:]
         _, self.manifest, self.slot, _, self.body = parts
         self.trailer = rest
-        self.stanzas = envelope.read(self.slot)[1]
-        self.file_key = stanzas.unwrap(self.stanzas, context=envelope.wrap_context(self.manifest), **opening)
+        self.stanzas = slots.read(self.slot)[1]
+        self.file_key = stanzas.unwrap(self.stanzas, context=slots.wrap_context(self.manifest), **opening)
 
     def plaintext(self):
         """Decrypt the body."""
         source = io.BytesIO(self.body)
         digest = sha256(self.manifest).digest()
-        message = floe.Message(envelope.derive(self.file_key, "body"), digest, header=source.read(floe.HEADER))
+        message = floe.Message(slots.derive(self.file_key, "body"), digest, header=source.read(floe.HEADER))
         out = bytearray(floe.plaintext_length(len(self.body)))
         floe.Reader(message, len(self.body), source).readinto(memoryview(out))
         return out
@@ -68,7 +67,7 @@ class Parts:
         trailer = self.trailer if trailer is None else trailer
         if plaintext is not None:
             out = io.BytesIO()
-            message = floe.Message(envelope.derive(self.file_key, "body"), sha256(self.manifest).digest())
+            message = floe.Message(slots.derive(self.file_key, "body"), sha256(self.manifest).digest())
             with floe.Writer(message, len(plaintext), out.write) as writer:
                 writer.write(memoryview(plaintext))
             self.body = out.getvalue()
@@ -77,7 +76,7 @@ class Parts:
             signed = signature._message(self.manifest, self.body[: floe.HEADER], len(self.body), digests)
             trailer = digests + json.dump(signature.write_signature(sign_with, signed))
         prelude = layout.Prelude(len(self.manifest), len(self.body), len(trailer), self.prelude.slot)
-        slot = envelope.write(self.file_key, ways or self.stanzas, prelude=prelude, manifest=self.manifest)
+        slot = slots.write(self.file_key, ways or self.stanzas, prelude=prelude, manifest=self.manifest)
         return bytes(prelude) + self.manifest + 2 * slot + self.body + trailer
 
     def digests(self):
@@ -85,6 +84,12 @@ class Parts:
         size = floe.SEGMENT + floe.OVERHEAD
         cut = [self.body[at : at + size] for at in range(floe.HEADER, len(self.body), size)]
         return b"".join(sha256(segment).digest() for segment in cut)
+
+
+def manifest_of(data):
+    """The fields of a file's manifest."""
+    end = layout.PRELUDE + layout.Prelude.read(data, len(data)).manifest
+    return layout.read_manifest(data[layout.PRELUDE : end])
 
 
 def pickled(obj):
@@ -202,7 +207,7 @@ def test_a_recipient_says_that_only_the_owner_wrote(keyring, ada, author, bomb):
 def test_a_recipient_in_a_file_of_origin_keyring(keyring, ada, bomb):
     """A file that says only holders of its keys wrote it, and opens for a recipient too, is refused by all of them."""
     parts = Parts(sealing.dumps(bomb(), key=keyring), keyring=keyring)
-    context = envelope.wrap_context(parts.manifest)
+    context = slots.wrap_context(parts.manifest)
     ways = [*parts.stanzas, *stanzas.wrap(parts.file_key, context=context, recipients=[ada.recipient])]
     for opening in ({"key": keyring}, {"identity": ada}):
         assert "put together" in refuses(parts.write(ways=ways), bomb, SealedFileError, **opening)
@@ -492,7 +497,7 @@ def test_the_manifest_says_what_counts(keyring, ada, author):
         ({"key": keyring, "recipients": [ada.recipient]}, ("signed", "skops")),
     ]
     for ways, expected in cases:
-        manifest = layout.peek(sealing.dumps(Ridge(), **ways))
+        manifest = manifest_of(sealing.dumps(Ridge(), **ways))
         assert (manifest["origin"], manifest["serializer"]) == expected
     manifest = json.load(layout.new_manifest(None)) | {"origin": "keyring", "serializer": "skops"}
     with pytest.raises(SealedFileError, match="does not know"):
@@ -530,7 +535,7 @@ def test_a_stanza_that_only_bears_the_name(keyring, ada, author, tmp_path):
     path = tmp_path / "m"
     whole = sealing.dumps(Ridge(alpha=3), passphrase="an example", recipients=[ada.recipient], sign_with=author)
     parts = Parts(whole, passphrase="an example")
-    context = envelope.wrap_context(parts.manifest)
+    context = slots.wrap_context(parts.manifest)
     false = [
         *stanzas.wrap(bytes(32), context=context, keyring=keyring, recipients=[ada.recipient]),
         {"type": "of tomorrow", "key_id": keyring.primary, "recipient": ada.recipient.id},
@@ -587,7 +592,7 @@ def test_providers_are_asked_only_where_nothing_else_is_given(keyring, author):
 def test_costly_passphrases_add_up(keyring, bomb):
     """Passphrase stanzas that would take long together are refused before one of them is tried."""
     parts = Parts(sealing.dumps(bomb(), key=keyring), keyring=keyring)
-    context = envelope.wrap_context(parts.manifest)
+    context = slots.wrap_context(parts.manifest)
     costly = [
         stanzas.wrap(parts.file_key, context=context, passphrase="x")[0] | {"passes": 10, "memory_kib": 256 * 1024}
         for _ in range(2)
@@ -606,4 +611,4 @@ def test_what_holds_a_passphrase_does_not_show_it():
     """What carries the parameters from room to room shows no passphrase where a debugger prints locals."""
     for held in (access.Ways(passphrase="hunter2"), access.Opener(passphrase="hunter2")):
         assert "hunter2" not in repr(held)
-    assert "hunter2" not in repr(sealing.file._Given(None, "hunter2", None, None, None, None, None))
+    assert "hunter2" not in repr(contents.Request(passphrase="hunter2"))

@@ -1,11 +1,11 @@
-"""What the body of a sealed file holds: a stream and, outside of it, the memory of the arrays.
+"""The plaintext of a sealed file's body: a stream and, outside it, the memory of the arrays.
 
 The plaintext, integers little-endian::
 
     length of the stream (8) || number of buffers (8) || length of each buffer (8 each)
     stream (pickle protocol 5, or a skops file) || the buffers, back to back
 
-The arrays' memory is encrypted from where it lies and decrypted to where it stays: it is never copied as a whole.
+Arrays are encrypted from their own memory and decrypted into their final memory: no array is copied as a whole.
 """
 
 import struct
@@ -20,7 +20,7 @@ _BLOCK, _SHARING, _ALIGNMENT = 2**23, 2**16, 64
 
 
 def lay_out(stream: list[memoryview], buffers: list[memoryview]) -> list[memoryview]:
-    """Put the table before the pieces of a body; the buffers are not copied and must not change meanwhile."""
+    """Put the table before the pieces of a body; the buffers are not copied and must not change until it is written."""
     table = struct.pack(f"<{2 + len(buffers)}Q", sum(map(len, stream)), len(buffers), *map(len, buffers))
     return [memoryview(table), *stream, *buffers]
 
@@ -33,13 +33,13 @@ def read(fill: Callable[[memoryview], None], length: int) -> tuple[memoryview, l
     fill : callable
         Fills the memory that it is given with the next bytes.
     length : int
-        Number of bytes that there are; no memory beyond that is taken.
+        The number of bytes in the body; no more memory than that is taken.
 
     Returns
     -------
     stream : memoryview
     buffers : list of memoryview
-        In memory of their own, which arrays can keep and write to.
+        Each in memory of its own, which an array can keep and write to.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def read(fill: Callable[[memoryview], None], length: int) -> tuple[memoryview, l
     stream_length, count = _read_table(fill, 2, length)
     lengths = _read_table(fill, count, length - 2 * _WORD)
     if count > stream_length or stream_length + sum(lengths) != length - (2 + count) * _WORD:
-        raise SealedFileError("the sealed file's table does not fit its body: it was not written by modelpriv.")
+        raise SealedFileError("the table of the sealed file does not fit its body: modelpriv did not write it.")
     memories = [*_memories([stream_length, *lengths])]
     for memory in memories:
         fill(memory)
@@ -58,17 +58,17 @@ def read(fill: Callable[[memoryview], None], length: int) -> tuple[memoryview, l
 
 def _read_table(fill: Callable[[memoryview], None], count: int, length: int) -> list[int]:
     if count * _WORD > length:
-        raise SealedFileError("the sealed file's table is longer than its body: it was not written by modelpriv.")
+        raise SealedFileError("the table of the sealed file is longer than its body: modelpriv did not write it.")
     table = bytearray(count * _WORD)
     fill(memoryview(table))
     return list(struct.unpack(f"<{count}Q", table))
 
 
 def _memories(lengths: list[int]) -> Iterator[memoryview]:
-    """Give new memory for each length; a bytearray would be zeroed first, of bytes arrays could not be written to.
+    """Give new memory for each length: a bytearray would be zeroed first, and arrays cannot write to bytes.
 
-    Those of middle size, as a forest has hundreds of, share blocks that numpy asks huge pages for: to touch so many
-    small pages for the first time took a fifth of a load. A block goes when the last array in it does.
+    Arrays of middle size, of which a forest has hundreds, share blocks for which numpy asks for huge pages: touching so
+    many small pages for the first time took a fifth of a load. A block lives as long as the last array in it.
     """
     block, left = memoryview(b""), 0
     for length in lengths:

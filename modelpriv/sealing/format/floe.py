@@ -49,16 +49,16 @@ class Message:
     key : bytes
         32 bytes.
     associated_data : bytes
-        What the message is bound to.
+        The message is bound to it.
     segment : int
         Plaintext bytes of a segment that is not the last.
     header : bytes, optional
-        The header of a message to be opened; without it, a new message begins.
+        The header of a message to open; without it, a new message begins.
 
     Raises
     ------
     SealedFileError
-        The header is not one, or belongs to another key, other associated data or other segments.
+        The header does not belong to this key, associated data and segment length.
     """
 
     def __init__(
@@ -71,7 +71,8 @@ class Message:
         self.header = params + iv + self._kdf(key, b"HEADER_TAG:", 32)
         if header is not None and not bytes_eq(self.header, header):
             raise SealedFileError(
-                "the body of the sealed file does not begin as its envelope says: it was altered or put together"
+                "the body of the sealed file does not belong to its envelope: it was altered, or put together from "
+                "other files."
             )
         self._message_key = self._kdf(key, b"MESSAGE_KEY:", 48)
         self._current: tuple[int, AESGCM] | None = None  # an epoch and its cipher
@@ -108,15 +109,15 @@ class Message:
 
 
 def encrypted_length(length: int, segment: int = SEGMENT) -> int:
-    """Length of a whole message with so much plaintext, header included; the last segment is empty only if all is."""
+    """Give the length of a message with so much plaintext, header included; a segment is empty only if all is."""
     return HEADER + length + OVERHEAD * max(1, -(-length // segment))
 
 
 def plaintext_length(message_length: int, segment: int = SEGMENT) -> int:
-    """Length of the plaintext in a message of this length; `SealedFileError` if no message has it."""
+    """Give the length of the plaintext in a message of this length; `SealedFileError` if no message has it."""
     rest = (message_length - HEADER) % (segment + OVERHEAD)
     if message_length < HEADER + OVERHEAD or 0 < rest < OVERHEAD:
-        raise SealedFileError("the body of the sealed file has a length that no body can have.")
+        raise SealedFileError("the body of the sealed file has a length that no body can have: the file is damaged.")
     return message_length - HEADER - OVERHEAD * segments(message_length, segment)
 
 
@@ -126,10 +127,10 @@ def segments(message_length: int, segment: int = SEGMENT) -> int:
 
 
 class Writer:
-    """Encrypts a message whose length is known, in pieces of any size, straight from where they lie.
+    """Encrypts a message of known length, in pieces of any size, without copying whole segments.
 
-    A long one is encrypted while the segment before is written by a thread beside, which saves a fifth to a quarter
-    of the time. So it is used in a with statement, which waits for the last.
+    While one segment of a long message is encrypted, a second thread writes the segment before it, which saves a fifth
+    to a quarter of the time. Use it in a with statement, which waits for the last segment.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ class Writer:
     length : int
         Number of plaintext bytes that will be written in all.
     sink : callable
-        Takes the header and then each segment, one at a time; the memory is used again after it returns.
+        Takes the header and then each segment, one at a time; the memory is reused once it returns.
     """
 
     def __init__(self, message: Message, length: int, sink: Callable[[memoryview], object]) -> None:
@@ -166,7 +167,7 @@ class Writer:
             self._wait(0)
 
     def write(self, data: memoryview) -> None:
-        """Encrypt the next bytes; those that do not fill a segment wait for more."""
+        """Encrypt the next bytes; what does not fill a segment waits for more."""
         while len(data):
             whole = min(self._message.segment, self._left)
             take = min(len(data), whole - self._filled)
@@ -192,7 +193,7 @@ class Writer:
             self._written.append(self._pool.submit(self._sink, out))
 
     def _wait(self, left: int) -> None:
-        """Wait until no more than so many segments are to be written, or raise what keeps them from being."""
+        """Wait until at most so many segments are still to be written, and raise the error of one that could not be."""
         while len(self._written) > left:
             self._written.popleft().result()
 
@@ -205,7 +206,7 @@ class Source(Protocol):
 
 
 class Reader:
-    """Decrypts a message in pieces of any size, straight to where they shall lie.
+    """Decrypts a message in pieces of any size, straight into their final place.
 
     Parameters
     ----------
@@ -214,9 +215,9 @@ class Reader:
     message_length : int
         Length of the whole message, header included.
     source : Source
-        Stands behind the header.
+        Its position is behind the header.
     observe : callable, optional
-        Takes the number and the bytes of each segment as it was read; called from two threads at once.
+        Takes the number and the bytes of each segment as read; called from two threads at once.
     """
 
     def __init__(
@@ -232,14 +233,14 @@ class Reader:
         self._number = 0
         self._sealed = memoryview(bytearray(min(length, message.segment) + OVERHEAD))
         self._opened = memoryview(bytearray(min(length, message.segment)))
-        self._ready = self._opened[:0]  # decrypted and not yet asked for
+        self._ready = self._opened[:0]  # decrypted and not asked for yet
         if not length:
             self._open(self._opened)
 
     def readinto(self, out: memoryview) -> None:
-        """Fill ``out`` with the next bytes; when all are read, all segments have been verified.
+        """Fill ``out`` with the next bytes; once all are read, all segments have been verified.
 
-        Before that, what was read is authentic, but the message may have been cut behind it.
+        Until then, the bytes read are authentic, but the message may have been cut after them.
         """
         segment = self._message.segment
         while len(out):
@@ -268,7 +269,7 @@ class Reader:
         self._advance(1, len(out))
 
     def _open_many(self, out: memoryview) -> None:
-        """Open full segments on two threads: most of the time goes into memory that is touched for the first time."""
+        """Open full segments on two threads: most of the time goes into touching memory for the first time."""
         first, segment = self._number, self._message.segment
         numbers = iter(range(len(out) // segment))
         turn = threading.Lock()

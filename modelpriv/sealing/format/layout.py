@@ -33,11 +33,10 @@ from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.sealing import serializers
 from modelpriv.sealing.format import floe
 
-FORMAT = 1
+FORMAT = magic.SEALED_FORMAT
 SUITE = "FLOE-AES-256-GCM-HKDF-SHA-384-1MiB"
 SLOT = 4096
-LARGEST_MANIFEST = 2**20
-LARGEST_SLOT = 2**20
+LARGEST_MANIFEST, LARGEST_SLOT = magic.LARGEST_MANIFEST, magic.LARGEST_SLOT
 LARGEST_SIGNATURE = 2**14
 DIGEST = 32  # of each segment, in the trailer
 LOCK = 2**62  # a place behind every file, which who changes one in place locks

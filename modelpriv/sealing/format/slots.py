@@ -91,7 +91,7 @@ def read(slot: bytes) -> tuple[int, list[Stanza]]:
 
 
 @dataclass(frozen=True, repr=False)
-class Opened:
+class OpenEnvelope:
     """An envelope that is open: the file key, and what the slot that gave it says."""
 
     file_key: bytes
@@ -102,7 +102,7 @@ class Opened:
 
 def open_(
     slots: tuple[bytes, bytes], unwrap: Callable[[list[Stanza]], bytes], *, prelude: Prelude, manifest: bytes
-) -> Opened:
+) -> OpenEnvelope:
     """Open the newest slot that is valid.
 
     Raises
@@ -123,7 +123,7 @@ def open_(
         mac = slot[_HEAD.size - len(_NO_MAC) : _HEAD.size]
         blank = slot[: _HEAD.size - len(_NO_MAC)] + _NO_MAC + slot[_HEAD.size :]
         if hmac.compare_digest(mac, _mac(file_key, prelude, manifest, blank)):
-            return Opened(file_key, slot, sequence, stanzas)
+            return OpenEnvelope(file_key, slot, sequence, stanzas)
     raise refusals[0] if refusals else SealedFileError(_DAMAGED)
 
 

@@ -89,7 +89,7 @@ def test_one_array_in_two_places():
 )
 def test_a_table_that_does_not_fit(data, bomb):
     """A table that asks for other lengths than there are is refused before anything is unpickled."""
-    with pytest.raises(SealedFileError, match="not written by modelpriv"):
+    with pytest.raises(SealedFileError, match="modelpriv did not write it"):
         restore(data)
 
 

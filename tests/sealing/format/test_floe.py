@@ -114,7 +114,7 @@ def test_two_messages_differ():
 @pytest.mark.parametrize("change", [{"key": b"\1" * 32}, {"context": b"This is another"}])
 def test_another_key_or_context(change):
     """The header does not match another key or other associated data, so nothing is decrypted."""
-    with pytest.raises(SealedFileError, match="does not begin"):
+    with pytest.raises(SealedFileError, match="does not belong"):
         read(write(bytes(40)), **change)
 
 
@@ -179,7 +179,7 @@ def test_a_segment_of_another_message():
 
 def test_another_length_of_segments():
     """A header belongs to one length of segments."""
-    with pytest.raises(SealedFileError, match="does not begin"):
+    with pytest.raises(SealedFileError, match="does not belong"):
         read(write(bytes(8)), segment=SEGMENT + 8)
 
 

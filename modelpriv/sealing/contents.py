@@ -1,0 +1,105 @@
+"""What goes into a sealed file: the object, and who opens it, from the caller of `dump` or from the object itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from modelpriv.errors import LockedError
+from modelpriv.keys import Signer, SigningKey
+from modelpriv.sealing import serializers, writing
+from modelpriv.sealing.access import Passphrase, Ways, to_ways
+from modelpriv.sealing.format import buffers, layout
+from modelpriv.sealing.format.signature import Sink
+from modelpriv.sealing.policy import AccessPolicy
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an object that knows how to be sealed puts into the file in its place.
+
+    ``payload`` is pickled; ``bare`` is written instead where no reader may unpickle. The other fields are used where
+    the caller of `dump` gives none. A locked object has only ``sealed``, the bytes of the file that it came from.
+    """
+
+    payload: object = None
+    bare: object = None
+    key: object = None
+    recipients: object = None
+    sign_with: object = None
+    metadata: object = None
+    code: str = "by-reference"
+    policy: AccessPolicy | None = None
+    description: dict[str, Any] | None = None
+    sealed: bytes | None = None
+
+
+@runtime_checkable
+class Sealable(Protocol):
+    """An object that is sealed by a key of its own."""
+
+    def _to_seal(self) -> Contents: ...
+
+
+@dataclass(frozen=True, repr=False)  # a repr would show the passphrase
+class Request:
+    """What the caller of `dump` asks for."""
+
+    key: object = None
+    passphrase: Passphrase | None = None
+    recipients: object = None
+    wrap_with: object = None
+    sign_with: object = None
+    code: str | None = None
+    metadata: object = None
+
+    @property
+    def names_ways(self) -> bool:
+        """Whether the caller names a way to open the file."""
+        return (self.key, self.passphrase, self.recipients, self.wrap_with) != (None, None, None, None)
+
+
+def prepare(model: object, request: Request) -> Callable[[Sink], object]:
+    """Do everything that can fail before a byte is written; return the function that writes the file.
+
+    Raises
+    ------
+    ParameterError, ParameterTypeError, KeyUnavailableError, LockedError
+        As `modelpriv.dump` says.
+    """
+    contents = model._to_seal() if isinstance(model, Sealable) else Contents(payload=model, bare=model)  # noqa: SLF001 - a protocol of this package
+    if contents.sealed is not None:
+        return _copy(contents.sealed, request)
+    source: Any = request if request.names_ways else contents
+    ways = to_ways(source.key, request.passphrase, source.recipients, request.wrap_with)
+    signing_key = _signing_key(contents, request, ways)
+    origin = writing.origin(ways, signing_key)
+    unsigned = origin == "signed" and signing_key is None
+    code = contents.code if request.code is None else request.code
+    serializer = serializers.choose(code, unsigned=unsigned, policy=contents.policy)
+    manifest = layout.new_manifest(
+        contents.metadata if request.metadata is None else request.metadata,
+        origin=origin,
+        serializer=serializer,
+        signer=None if signing_key is None else signing_key.signer.id,
+        policy=None if contents.policy is None else contents.policy.to_json(),
+        estimator=contents.description,
+    )
+    pieces = buffers.lay_out(*serializers.take_apart(contents.bare if unsigned else contents.payload, serializer))
+    write = writing.prepare(manifest, sum(map(len, pieces)), ways, sign_with=signing_key)
+    return lambda sink: write(pieces, sink)
+
+
+def _copy(sealed: bytes, request: Request) -> Callable[[Sink], object]:
+    """Write a locked object as the file that it came from: it cannot be sealed in another way."""
+    if request != Request():
+        raise LockedError("the model is locked, so its keys and metadata cannot be changed: unlock(...) it first.")
+    return lambda sink: sink(memoryview(sealed))
+
+
+def _signing_key(contents: Contents, request: Request, ways: Ways) -> SigningKey | None:
+    """Give the caller's signing key, else the model's own; a model that was read is sealed under keys without one."""
+    if request.sign_with is not None:
+        return writing.check_signing_key(request.sign_with)
+    if isinstance(contents.sign_with, Signer) and request.names_ways and ways.symmetric:
+        return None
+    return writing.check_signing_key(contents.sign_with)
