@@ -10,7 +10,7 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=F
 
 
 def dump(value: Any) -> bytes:
-    """Give the canonical bytes of a value: keys sorted, no spaces, UTF-8.
+    """Return the canonical bytes of a value: keys sorted, no spaces, UTF-8.
 
     Raises
     ------

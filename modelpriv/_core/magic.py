@@ -39,7 +39,7 @@ class FileType(NamedTuple):
 
 
 def json_file(name: str) -> FileType:
-    """Give the type of a file that is one line of canonical JSON, whose first field names its format."""
+    """Return the type of a file that is one line of canonical JSON, whose first field names its format."""
     return FileType(name, b'{"format":"modelpriv %s"' % name.encode())
 
 

@@ -46,7 +46,7 @@ def write(
 
 
 def choose_provider(passphrase: str | bytes | None, wrap_with: object) -> KeyProvider:
-    """Give what a new file is wrapped by: a passphrase or a provider, and not both.
+    """Return what a new file is wrapped by: a passphrase or a provider, and not both.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def read(path: str | os.PathLike[str], *, private: bool = True) -> bytes:
 
 
 def read_public(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
-    """Read what such a file says to everybody; without its secret nobody can tell whether it is true.
+    """Read the public part of such a file. Without the secret, no one can tell whether it is true.
 
     Raises
     ------
@@ -110,14 +110,14 @@ def read_public(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
 
 
 def seal(kind: str, public: dict[str, Any], secret: bytes, *, provider: KeyProvider) -> bytes:
-    """Give the bytes of a file that holds a secret.
+    """Return the bytes of a file that holds a secret.
 
     Parameters
     ----------
     kind : str
         What the secret is: ``"keyring"``.
     public : dict
-        What everybody may read, for JSON; it is authenticated.
+        What anyone may read, for JSON. It is authenticated.
     secret : bytes
         The secret.
     provider : KeyProvider
@@ -138,7 +138,7 @@ def open_(
     passphrase: str | bytes | None = None,
     provider: KeyProvider | None = None,
 ) -> tuple[dict[str, Any], bytes]:
-    """Give the public part and the secret.
+    """Return the public part and the secret.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def open_(
     kind : str
         What the secret must be.
     name : str
-        The file's name, for errors and for whoever is asked for the passphrase.
+        The file's name, for errors and for the passphrase callback.
     passphrase : str or bytes, optional
         Opens it.
     provider : KeyProvider, optional
@@ -175,7 +175,7 @@ def open_(
 
 
 def _candidates(blob: dict[str, Any], name: str, passphrase: str | bytes | None) -> list[KeyProvider]:
-    """Give the providers that may open what a file says is wrapped so."""
+    """Return the providers that may open what a file says is wrapped so."""
     if blob["type"] == passphrases.TYPE:
         given = passphrases.configured_passphrase(name) if passphrase is None else passphrase
         return [passphrases.PassphraseProvider(given)]

@@ -59,7 +59,7 @@ def working_key(context_key: bytes, use: str, length: int) -> bytes:
     Raises
     ------
     ParameterError
-        ``use`` is none of `WORKING_USES`.
+        ``use`` is not one of `WORKING_USES`.
     """
     _check_use(use, WORKING_USES)
     return HKDFExpand(SHA256(), length, info=enc(VERSION, use)).derive(context_key)
@@ -71,7 +71,7 @@ def ring_wide_key(ring_key: bytes, use: str, length: int) -> bytes:
     Raises
     ------
     ParameterError
-        ``use`` is none of `RING_USES`.
+        ``use`` is not one of `RING_USES`.
     """
     _check_use(use, RING_USES)
     return HKDF(SHA256(), length, salt=None, info=enc(VERSION, "ring", use)).derive(ring_key)
@@ -83,12 +83,12 @@ def scope_audit_key(ring_audit_key: bytes, scope_id: str) -> bytes:
 
 
 def key_id(ring_key: bytes) -> bytes:
-    """Give the 4 bytes that name a ring's key in every token: a hint, not a proof."""
+    """Return the 4 bytes that name a ring's key in every token: a hint, not a proof."""
     return ring_wide_key(ring_key, "key id", _ID_LENGTH)
 
 
 def fingerprint(ring_key: bytes) -> tuple[str, bytes]:
-    """Give a key's id as 8 hexadecimal digits, and the 16 bytes that tell two keys with the same id apart.
+    """Return a key's id as 8 hexadecimal digits, and the 16 bytes that tell two keys with the same id apart.
 
     They reveal nothing about the key.
     """

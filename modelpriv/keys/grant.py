@@ -1,4 +1,4 @@
-"""A grant: the keys of some contexts, sealed to one person and signed by whoever grants them.
+"""A grant: the keys of some contexts, sealed to one person and signed by their owner.
 
 It is one line of canonical JSON: public are its id, its recipient's and its signer's. A random key seals all else
 (AES-SIV), and is wrapped to the recipient, bound to the public part; the signature is over the whole line without it.
@@ -38,10 +38,10 @@ class Grant(Opaque):
     """The keys of some contexts for one person: a file that `Keyring.grant` makes and only its recipient opens.
 
     It protects the contexts that it does not name: no key of theirs is in it, nor can be computed from what is. It is
-    sealed, so that only the recipient learns which contexts it is for, and signed, so that nobody else can make one. It
-    leaks its id, its length, and the ids of recipient and signer. It does not tell reading from writing: whoever may
-    read a column can write it too. Contexts are held to by mathematics; uses and expiry by this library, which
-    somebody with the keys need not use. It cannot be taken back: to revoke it, rotate and rewrap.
+    sealed, so that only the recipient learns which contexts it is for, and signed, so that no one else can make one. It
+    leaks its id, its length, and the ids of recipient and signer. It does not tell reading from writing: anyone who can
+    read a column can write it too. Mathematics enforces the contexts. This library enforces uses and expiry, and a
+    holder of the keys need not use it. It cannot be taken back: to revoke it, rotate and rewrap.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class Grant(Opaque):
             file.write(bytes(self))
 
     def open(self, *, identity: Identity, trusted_signers: Iterable[signing.Signer | str]) -> ScopedKeyring:
-        """Give the keyring that was granted.
+        """Return the keyring that was granted.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class Grant(Opaque):
         SealedFileError
             It is not signed by one of the trusted signers, or was altered.
         KeyUnavailableError
-            It is for somebody else, or has expired.
+            It is for another recipient, or has expired.
         ParameterError, ParameterTypeError
             There are no trusted signers, or a parameter is of another type.
         """
@@ -107,7 +107,9 @@ class Grant(Opaque):
             raise ParameterTypeError(f"identity must be an Identity, got {type(identity).__name__}.")
         trusted = signing.read_signers(trusted_signers)
         if not trusted:
-            raise ParameterError("trusted_signers is empty, and anybody can seal a grant to you: name who may.")
+            raise ParameterError(
+                "trusted_signers is empty, but anyone can seal a grant to you: name the signers whose grants you take."
+            )
         with events.event("open", "Grant", grant=self.id, recipient=identity.recipient.id):
             return self._open(identity, trusted)
 

@@ -51,7 +51,7 @@ class Kind(ABC):
     """A sort of key pair, and how a data key is wrapped to its public key.
 
     It protects the data key from all but the holder of the private key. It leaks nothing but the sort of key. It says
-    nothing about who wrapped: whoever has the public key can.
+    nothing about who wrapped: anyone with the public key can.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Kind(ABC):
 
     @abstractmethod
     def public(self, private: bytes) -> bytes:
-        """Give the public key of a private one; ValueError if it is none."""
+        """Return the public key of a private one; ValueError if it is none."""
 
     @abstractmethod
     def check(self, public: bytes) -> None:
@@ -232,7 +232,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (_XWing(), _X25519Kind(), 
 
 
 def private_bytes(key: PrivateKeyTypes) -> tuple[str, bytes]:
-    """Give the kind and the bytes of a private key of `cryptography`.
+    """Return the kind and the bytes of a private key of `cryptography`.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def private_bytes(key: PrivateKeyTypes) -> tuple[str, bytes]:
 
 
 def public_bytes(key: PublicKeyTypes) -> tuple[str, bytes]:
-    """Give the kind and the bytes of a public key of `cryptography`.
+    """Return the kind and the bytes of a public key of `cryptography`.
 
     Raises
     ------

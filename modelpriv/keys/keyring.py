@@ -1,6 +1,5 @@
-"""A keyring: one primary key and any number of older ones, in memory, never in sight."""
+"""A keyring: one primary key and any number of older ones, kept in memory and never shown."""
 
-import contextlib
 import os
 import secrets
 from collections.abc import Iterable, Sequence
@@ -9,34 +8,32 @@ from hashlib import sha256
 from typing import Any, final
 
 from modelpriv._core import events, process
-from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
-from modelpriv.keys import container, derivation, grant, registry, scoped, secret_text, usage
+from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError
+from modelpriv.keys import container, derivation, grant, keyring_file, registry, scoped, secret_text, usage
 from modelpriv.keys.grant import Grant
 from modelpriv.keys.opaque import fill
 from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.recipient import Recipient
-from modelpriv.keys.ring import Ring
-from modelpriv.keys.scoped import Scope, ScopedKeyring
+from modelpriv.keys.ring_keys import RingKeys, keys_of, narrow
+from modelpriv.keys.scoped import ScopedKeyring
 from modelpriv.keys.signing import SigningKey
 from modelpriv.keys.uri import parse
 
-__all__ = ["AnyKeyring", "Keyring", "build", "keys_of", "narrow"]
-
-_FILE_KIND = "keyring"
+__all__ = ["AnyKeyring", "Keyring", "build"]
 
 
 @final
-class Keyring(Ring):
+class Keyring(RingKeys):
     """One primary 256-bit key for what is written, and older keys for what was written before.
 
-    A keyring is made by `generate`, `load`, `from_uri` or `from_secret`, and never changes: `rotate` and `retire` give
-    a new one. All keys that do work are derived from it, one for each context (a column, by its name) and use.
+    You make a keyring with `generate`, `load`, `from_uri` or `from_secret`. It never changes: `rotate` and `retire`
+    return a new one. All working keys are derived from it, one for each context (a column's name) and use.
 
-    It protects its keys from being seen: not in its repr, nor in errors, nor in a pickle, which holds key ids and
-    nothing that opens. Unpickled, it is the same keyring where that is alive in the process, else a `KeyReference`.
-    Worker processes that this one started (joblib's loky, multiprocessing) receive the keys themselves over their
-    pipe. It leaks how many keys it has and their ids. It does not protect the memory of the process: Python cannot
-    wipe it, and whoever can read it has the keys.
+    It protects its keys from being seen: they are not in its repr, nor in errors, nor in a pickle, which holds key ids
+    only. Unpickled, it is the same keyring where that is alive in the process, else a `KeyReference`. Worker processes
+    that this one started (joblib's loky, multiprocessing) receive the keys themselves over their pipe. It leaks how
+    many keys it has and their ids. It does not protect the memory of the process: Python cannot wipe it, and anyone
+    who can read it has the keys.
 
     Examples
     --------
@@ -51,9 +48,8 @@ class Keyring(Ring):
     True
     """
 
-    __slots__ = ("_keys", "_source", "_uri")
+    __slots__ = ("_source", "_uri")
 
-    _keys: dict[str, bytes]
     _source: bytes | None
     _uri: str | None
 
@@ -87,17 +83,17 @@ class Keyring(Ring):
         ----------
         uri : str
             ``"env:NAME"``, an environment variable with the text of `export_secret`; ``"keyring:SERVICE/USER"``, an
-            entry of the system's keyring with that text; or ``"file:PATH"``, a file that `save` wrote. That is opened
-            by a provider that was given to `modelpriv.keys.set_providers`, or by the passphrase that comes from
-            ``MODELPRIV_PASSPHRASE`` or the function given to `modelpriv.keys.set_passphrase_callback`. A file that a
-            live keyring came from is not opened again while its bytes are the same.
+            entry of the system's keyring with that text; or ``"file:PATH"``, a file that `save` wrote. The file opens
+            with a provider that you gave to `modelpriv.keys.set_providers`, or with the passphrase from
+            ``MODELPRIV_PASSPHRASE`` or from the function that you gave to `modelpriv.keys.set_passphrase_callback`. A
+            file that a live keyring came from is not opened again while its bytes are the same.
 
         Raises
         ------
         ParameterError
-            The text is no keyring URI, or holds a secret (a PIN, user info, a token); the message does not repeat it.
+            The text is not a keyring URI, or holds a secret (a PIN, user info, a token). The message does not show it.
         KeyUnavailableError
-            The keyring is not there, or does not open.
+            The keyring is missing, or does not open.
         """
         where = parse(uri)
         content = where.read()
@@ -108,9 +104,10 @@ class Keyring(Ring):
         with events.event("load", "Keyring", source=where.uri):
             try:
                 if where.scheme == "file":
-                    keyring = _open_file(content, where.uri, uri=where.uri, source=source)
+                    held = keyring_file.read(content, where.uri)
                 else:
-                    keyring = build(secret_text.read(content.decode(errors="replace")), uri=where.uri, source=source)
+                    held = secret_text.read(content.decode(errors="replace"))
+                keyring = build(held, uri=where.uri, source=source)
             except ModelprivError as error:
                 raise KeyUnavailableError(f"{where.uri} does not give a keyring: {error}") from None
             events.note_keys(*keyring.key_ids)
@@ -131,11 +128,11 @@ class Keyring(Ring):
         path : path-like
             A file that `save` wrote.
         passphrase : str or bytes, optional
-            Its passphrase. By default ``MODELPRIV_PASSPHRASE``, or what the function gives that was given to
+            Its passphrase. By default ``MODELPRIV_PASSPHRASE``, or what the function returns that you gave to
             `modelpriv.keys.set_passphrase_callback`.
         provider : KeyProvider, optional
-            What wraps it, if that is no passphrase. By default one that was given to `modelpriv.keys.set_providers`;
-            what the file itself names is never asked for that alone.
+            What wraps it instead of a passphrase. By default one that you gave to `modelpriv.keys.set_providers`. A
+            provider is never contacted only because the file names it.
 
         Raises
         ------
@@ -143,12 +140,13 @@ class Keyring(Ring):
             The passphrase is wrong or missing, the provider is not configured, cannot be reached or refuses, or others
             can read the file.
         SealedFileError
-            The file is no keyring file, cut, altered, or of a later version.
+            The file is not a keyring file, or it was cut or altered, or a later version wrote it.
         OSError
             The file cannot be read.
         """
         with events.event("load", "Keyring", source=os.fsdecode(path)):
-            keyring = _open_file(container.read(path), os.fspath(path), passphrase=passphrase, provider=provider)
+            content, name = container.read(path), os.fspath(path)
+            keyring = build(keyring_file.read(content, name, passphrase=passphrase, provider=provider))
             events.note_keys(*keyring.key_ids)
         return keyring
 
@@ -166,17 +164,17 @@ class Keyring(Ring):
         Parameters
         ----------
         path : path-like
-            The file; what is there is replaced, unless it is a keyring that shares no key with this one: what it
-            protects would be lost with it.
+            The file. It is replaced if it exists, unless it is a keyring that shares no key with this one: you would
+            lose what that keyring opens.
         passphrase : str or bytes, optional
-            The passphrase; without it the file cannot be opened, by anybody.
+            The passphrase. Without it, no one can open the file.
         wrap_with : KeyProvider, optional
             Instead of a passphrase, a provider of `modelpriv.keys.providers`: an HSM, Vault, OpenBao, AWS KMS.
 
         Raises
         ------
         ParameterError, ParameterTypeError
-            There is neither a passphrase nor a provider, or both; the passphrase is empty, or not a text; the file is
+            There is neither a passphrase nor a provider, or both; the passphrase is empty, or not a str; the file is
             another keyring.
         KeyUnavailableError
             The provider cannot be reached, or refuses.
@@ -184,33 +182,21 @@ class Keyring(Ring):
             The file cannot be written.
         """
         provider = container.choose_provider(passphrase, wrap_with)
-        self._check_replaced(path)
+        keyring_file.check_replaced(path, self.key_ids)
         with self._event("save", to=os.fsdecode(path), source=provider.describe()):
-            public, secret = {"key_ids": list(self.key_ids)}, secret_text.write(self._keys.values()).encode()
-            container.write(path, _FILE_KIND, public, secret, provider=provider)
-
-    def _check_replaced(self, path: str | os.PathLike[str]) -> None:
-        """Refuse to write over a file that says it is another keyring."""
-        there: set[str] = set()
-        with contextlib.suppress(SealedFileError, OSError):
-            there.update(map(str, container.read_public(path, _FILE_KIND).get("key_ids", ())))
-        if there and not there & set(self.key_ids):
-            raise ParameterError(
-                f"{os.fspath(path)!r} holds another keyring (key ids {', '.join(sorted(there))}), and is not replaced: "
-                "what only it opens would be lost. Give another path, or remove the file first."
-            )
+            keyring_file.write(path, self._keys.values(), self.key_ids, provider=provider)
 
     def export_secret(self) -> str:
-        """Give the keys themselves as one line of text: the one way out.
+        """Return the keys themselves as one line of text: the one way out.
 
-        The text starts with ``modelpriv_secret_keyring_1_``, so that scanners find it where it should not be. Whoever
-        has it has the keyring.
+        The text starts with ``modelpriv_secret_keyring_1_``, so that scanners find it where it should not be. Anyone
+        who has it has the keyring.
         """
         with self._event("export_secret"):
             return secret_text.write(self._keys.values())
 
     def rotate(self) -> "Keyring":
-        """Give a keyring with a new random primary key; the keys of this one follow it."""
+        """Return a keyring with a new random primary key, followed by the keys of this one."""
         fresh = secrets.token_bytes(derivation.KEY_LENGTH)
         while derivation.key_id(fresh).hex() in self._keys:  # once in four thousand million times
             fresh = secrets.token_bytes(derivation.KEY_LENGTH)
@@ -218,7 +204,7 @@ class Keyring(Ring):
             return build([fresh, *self._keys.values()])
 
     def retire(self, key_id: str, /, *, check: Iterable[object] = ()) -> "Keyring":
-        """Give a keyring without one of the older keys: what was written under it can then not be read.
+        """Return a keyring without one of the older keys. What was written under that key can then not be read.
 
         Parameters
         ----------
@@ -226,8 +212,8 @@ class Keyring(Ring):
             The key.
         check : iterable, optional
             What might still need it: tables, paths of Parquet files, sealed models and keyring files, fitted objects;
-            see `modelpriv.key_usage`. It is refused if one of them does. Nothing else is looked at: what is not given
-            here, and needs the key, cannot be opened any more.
+            see `modelpriv.key_usage`. If one of them needs the key, it is not retired. Nothing else is looked at:
+            something that needs the key and is not given here can never be opened again.
 
         Raises
         ------
@@ -244,19 +230,19 @@ class Keyring(Ring):
             return build([secret for held, secret in self._keys.items() if held != key_id])
 
     def scoped(self, contexts: Iterable[str]) -> ScopedKeyring:
-        """Give a keyring that holds the keys of some contexts only, under each of this one's keys.
+        """Return a keyring that holds only the keys of some contexts, under each of this one's keys.
 
-        Whoever has it reads and writes these contexts, in every table that uses their names, and nothing else.
+        Its holder reads and writes these contexts, in every table that uses their names, and nothing else.
 
         Parameters
         ----------
         contexts : iterable of str
-            The contexts, as a rule the columns' names.
+            The contexts: usually the columns' names.
 
         Raises
         ------
         ParameterError, ParameterTypeError
-            There is no context, or one is no text.
+            There is no context, or one is not a str.
         """
         scope = scoped.new_scope(contexts)
         with self._event("scoped", contexts=list(scope.contexts), scope=scope.id):
@@ -271,21 +257,21 @@ class Keyring(Ring):
         uses: Iterable[str] | None = None,
         expires: datetime | None = None,
     ) -> Grant:
-        """Give one person the keys of some contexts: sealed to them, and signed.
+        """Grant one person the keys of some contexts: sealed to them, and signed.
 
         Parameters
         ----------
         contexts : iterable of str
-            The contexts, as a rule the columns' names.
+            The contexts: usually the columns' names.
         recipient : Recipient or str
-            Whom it is for.
+            The person's recipient.
         sign_with : SigningKey
-            Who vouches for it; the recipient must trust its signer.
+            Signs the grant. The person must trust its signer.
         uses : iterable of str, optional
             What the keys are for: ``"siv-deterministic"``, ``"siv-randomized"``, ``"ff1"``, ``"pseudonym"``,
-            ``"replace"``, ``"projection"``; by default all. This library holds to it, and not mathematics.
+            ``"replace"``, ``"projection"``; by default all. This library enforces it; the keys do not.
         expires : datetime, optional
-            Until when, with a time zone; by default for ever. This library holds to it, by the holder's clock.
+            Until when, with a time zone; by default for ever. This library enforces it, by the holder's clock.
 
         Returns
         -------
@@ -313,57 +299,6 @@ class Keyring(Ring):
         """The digest of the URI and the bytes that this keyring was fetched from, if it was."""
         return self._source
 
-    def working_key(self, use: str, *, context: str, length: int, key_id: str | None = None) -> bytes:
-        """Derive the key for one use in one context.
-
-        Parameters
-        ----------
-        use : str
-            One of `modelpriv.keys.derivation.WORKING_USES`.
-        context : str
-            The context, as a rule a column's name.
-        length : int
-            The key's length in bytes.
-        key_id : str, optional
-            The key to derive from; by default the primary one.
-
-        Raises
-        ------
-        KeyUnavailableError
-            The keyring does not hold the key.
-        """
-        return derivation.working_key(derivation.context_key(self._secret(key_id), context), use, length)
-
-    def ring_key(self, use: str, *, length: int, key_id: str | None = None) -> bytes:
-        """Derive a key that serves the whole ring.
-
-        Parameters
-        ----------
-        use : str
-            One of `modelpriv.keys.derivation.RING_USES`.
-        length : int
-            The key's length in bytes.
-        key_id : str, optional
-            The key to derive from; by default the primary one.
-
-        Raises
-        ------
-        KeyUnavailableError
-            The keyring does not hold the key.
-        """
-        return derivation.ring_wide_key(self._secret(key_id), use, length)
-
-    def audit_key(self, *, key_id: str | None = None, scope_id: str | None = None) -> bytes:
-        """Give the 32-byte key that authenticates an audit log: the ring's, or that of one of its scoped keyrings.
-
-        Raises
-        ------
-        KeyUnavailableError
-            The keyring does not hold the key.
-        """
-        key = self.ring_key("audit", length=derivation.KEY_LENGTH, key_id=key_id)
-        return key if scope_id is None else derivation.scope_audit_key(key, scope_id)
-
     def __repr__(self) -> str:
         return f"<Keyring primary={self.primary} keys={len(self._keys)}>"
 
@@ -384,29 +319,6 @@ class Keyring(Ring):
     def _event(self, action: str, **facts: Any) -> events.event:
         return events.event(action, "Keyring", key_ids=list(self.key_ids), **facts)
 
-    def _secret(self, key_id: str | None) -> bytes:
-        """Give a ring's key by its id."""
-        try:
-            return self._keys[self.primary if key_id is None else key_id]
-        except (KeyError, TypeError):
-            raise self._missing("the keyring", key_id) from None
-
-
-def keys_of(keyring: Keyring) -> list[bytes]:
-    """Return the keys themselves, the primary one first: for worker processes and data keys."""
-    return list(keyring._keys.values())  # noqa: SLF001 - this module's own
-
-
-def narrow(keyring: Keyring, scope: Scope) -> ScopedKeyring:
-    """Derive the keys of a scope."""
-    held = keyring._keys  # noqa: SLF001 - this module's own
-    context_keys = {
-        key_id: {context: derivation.context_key(key, context) for context in scope.contexts}
-        for key_id, key in held.items()
-    }
-    audit_keys = {key_id: keyring.audit_key(key_id=key_id, scope_id=scope.id) for key_id in held}
-    return scoped.build(keyring.fingerprints, scope, context_keys, audit_keys)
-
 
 def build(keys: Sequence[bytes], *, uri: str | None = None, source: bytes | None = None) -> Keyring:
     """Make a keyring of these keys, the primary first."""
@@ -425,23 +337,6 @@ def _fill(keyring: Keyring, keys: Sequence[bytes], uri: str | None, source: byte
         )
     fill(keyring, _keys=by_id, _uri=uri, _source=source, fingerprints=fingerprints)
     process.keyrings.add(keyring)
-
-
-def _open_file(
-    content: bytes,
-    name: str,
-    *,
-    passphrase: str | bytes | None = None,
-    provider: KeyProvider | None = None,
-    uri: str | None = None,
-    source: bytes | None = None,
-) -> Keyring:
-    """Open the bytes of a keyring file."""
-    public, secret = container.open_(content, _FILE_KIND, name=name, passphrase=passphrase, provider=provider)
-    keyring = build(secret_text.read(secret.decode(errors="replace")), uri=uri, source=source)
-    if public != {"key_ids": list(keyring.key_ids)}:
-        raise SealedFileError(f"{name}: the key ids that the file names are not those of its keys.")
-    return keyring
 
 
 AnyKeyring = Keyring | ScopedKeyring

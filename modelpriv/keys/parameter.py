@@ -13,7 +13,7 @@ class KeyParameter:
     """The attribute of a class whose parameter takes a keyring or a keyring URI.
 
     scikit-learn shows parameters in reprs, diagrams and logs, and pickles them, before `fit` could refuse one. So a
-    text that is no keyring URI is not kept at all: `NotAKey` stands in its place, until `fit` says what was wrong.
+    text that is not a keyring URI is not kept at all: `NotAKey` takes its place, until `fit` says what was wrong.
 
     It protects against keys that were pasted where their URI belongs. It leaks nothing of them. It does not look at
     what is neither text nor bytes.
@@ -43,7 +43,7 @@ class KeyParameter:
 
 
 class NotAKey(Opaque):
-    """What stands in the place of a text that was given as a key and is no keyring URI: it may have been the key.
+    """The replacement for a text that was given as a key but is not a keyring URI: it may have been the key.
 
     It protects the text, which is gone. It leaks what was wrong with it. It does not resolve to a keyring.
 
@@ -71,7 +71,7 @@ class NotAKey(Opaque):
 
 
 def _kept(key: object) -> object:
-    """Give a key as it is, unless it is a text, or bytes, that may be shown nowhere."""
+    """Return a key as it is, unless it is a text, or bytes, that may be shown nowhere."""
     if not isinstance(key, str | bytes | bytearray):
         return key
     try:

@@ -14,7 +14,7 @@ __all__ = ["is_pem", "read_private", "read_public"]
 
 
 def is_pem(text: str) -> bool:
-    """Tell whether a text is meant to be PEM."""
+    """Return whether a text is meant to be PEM."""
     return text.lstrip().startswith("-----BEGIN ")
 
 
@@ -41,7 +41,7 @@ def read_private(content: bytes, name: str, passphrase: str | bytes | None) -> t
     content : bytes
         The file's content.
     name : str
-        Its name, for errors and for whoever is asked for the passphrase.
+        Its name, for errors and for the passphrase callback.
     passphrase : str, bytes or None
         Opens it; None asks for what the process was configured with.
 

@@ -6,10 +6,11 @@ from modelpriv._core import process
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
 from modelpriv.keys import registry
 from modelpriv.keys.identity import Identity
-from modelpriv.keys.keyring import AnyKeyring, Keyring, narrow
+from modelpriv.keys.keyring import AnyKeyring, Keyring
 from modelpriv.keys.parameter import NotAKey
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.ring import Fingerprint
+from modelpriv.keys.ring_keys import narrow
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.signing import Signer, SigningKey
 
@@ -17,7 +18,7 @@ __all__ = ["KeyReference", "resolve", "resolve_whole", "restore_identity", "rest
 
 
 def resolve(key: object, *, parameter: str = "key") -> AnyKeyring:
-    """Give the keyring that a ``key=`` parameter means.
+    """Return the keyring that a ``key=`` parameter means.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def resolve(key: object, *, parameter: str = "key") -> AnyKeyring:
 
 
 def resolve_whole(key: object, *, parameter: str = "key") -> Keyring:
-    """Give the whole keyring that a ``key=`` parameter means, for what a scoped one has no key for.
+    """Return the whole keyring that a ``key=`` parameter means, for what a scoped one has no key for.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def resolve_whole(key: object, *, parameter: str = "key") -> Keyring:
 class KeyReference:
     """The keyring that an unpickled object was made with, by key ids and, where there is one, by URI.
 
-    It stands where the `Keyring` stood when an object is unpickled and its keyring is not at hand: the object is then
+    It takes the place of the `Keyring` when an object is unpickled and its keyring is not at hand: the object is then
     locked. `resolve` tries again each time, and once it has found the keyring it keeps it.
 
     It protects against keys in pickles: it holds ids, check values and the URI, none of which opens anything. It leaks
@@ -137,13 +138,13 @@ class KeyReference:
         return self._uri
 
     def held(self) -> AnyKeyring | None:
-        """Give the keyring if it is at hand, without asking its URI."""
+        """Return the keyring if it is at hand, without asking its URI."""
         if self._keyring is None:
             self._keyring = self._find()
         return self._keyring
 
     def resolve(self) -> AnyKeyring:
-        """Give the keyring: the one that opened the enclosing file, a live one of this process, or from the URI.
+        """Return the keyring: the one that opened the enclosing file, a live one of this process, or from the URI.
 
         Where the whole keyring is none of these, a live scoped one of the same ring serves for its contexts.
 

@@ -61,8 +61,8 @@ class Scope:
 class ScopedKeyring(Ring):
     """The keys of some contexts of a keyring: what `Keyring.scoped` and an opened grant give.
 
-    It stands wherever a transformer takes ``key=``, and reads and writes the columns of its contexts, in every table
-    that uses these names, exactly as the whole keyring does.
+    You can pass it wherever a transformer takes ``key=``. It reads and writes the columns of its contexts, in every
+    table that uses these names, exactly as the whole keyring does.
 
     It protects the other contexts: their keys are not in it, and cannot be computed from those that are. Like a
     `Keyring` it is not in its repr, errors or pickles, which hold key ids and the scope. It leaks the names of its
@@ -122,7 +122,7 @@ class ScopedKeyring(Ring):
         return derivation.working_key(context_key, use, length)
 
     def audit_key(self, *, key_id: str | None = None, scope_id: str | None = None) -> bytes:
-        """Give the key of this scope's own audit log; the ring's owner can derive it from the scope's id.
+        """Return the key of this scope's own audit log; the ring's owner can derive it from the scope's id.
 
         Raises
         ------

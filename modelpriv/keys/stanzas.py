@@ -1,4 +1,4 @@
-"""The envelope: stanzas that each wrap one 32-byte data key in another way, so that any of them opens it."""
+"""Stanzas: each wraps the same 32-byte data key in another way, so that any one of them opens it."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -98,7 +98,7 @@ def unwrap(
     identity: Identity | None = None,
     providers: Iterable[KeyProvider] = (),
 ) -> bytes:
-    """Give the data key, from the first stanza that opens.
+    """Return the data key, from the first stanza that opens.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def unwrap(
 
 
 def key_ids(stanzas: Sequence[Stanza]) -> tuple[str, ...]:
-    """Give the ids of the ring keys for which there is a stanza.
+    """Return the ids of the ring keys for which there is a stanza.
 
     Raises
     ------
@@ -150,12 +150,12 @@ def key_ids(stanzas: Sequence[Stanza]) -> tuple[str, ...]:
 
 
 def is_symmetric(stanza: Stanza) -> bool:
-    """Tell whether only who can open a stanza can have written it: with a key or a passphrase of their own."""
+    """Return whether only who can open a stanza can have written it: with a key or a passphrase of their own."""
     return stanza["type"] in {_KEYRING, _PASSPHRASE}
 
 
 def name_of(stanza: Stanza) -> str:
-    """Give what a user calls a stanza by: key id, recipient's id, ``"passphrase"``, or the type of a provider."""
+    """Return what a user calls a stanza by: key id, recipient's id, ``"passphrase"``, or the type of a provider."""
     if stanza["type"] == _PASSPHRASE:
         return "passphrase"
     if stanza["type"] == _KEYRING:
@@ -221,7 +221,7 @@ class _Given:
 
 
 def _attempts(stanzas: Sequence[Stanza], context: bytes, given: _Given) -> Iterator[Callable[[], bytes]]:
-    """Give what there is to try."""
+    """Return what there is to try."""
     if (keyring := given.keyring) is not None:
         for stanza in _of_type(stanzas, _KEYRING):
             if stanza["key_id"] in keyring.key_ids:
@@ -241,7 +241,7 @@ def _attempts(stanzas: Sequence[Stanza], context: bytes, given: _Given) -> Itera
 
 
 def _check_id(stanza: Stanza, field: str, form: re.Pattern[str]) -> None:
-    """Check what names a key: it stands in errors."""
+    """Check the field that names a key, because errors show it."""
     if not isinstance(stanza.get(field), str) or not form.fullmatch(stanza[field]):
         raise SealedFileError(f"the field {field!r} is missing or damaged.")
 

@@ -14,7 +14,7 @@ _CHECKSUM = 6
 
 
 def to_base64(data: bytes) -> str:
-    """Give bytes as unpadded base64url."""
+    """Return bytes as unpadded base64url."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
@@ -57,7 +57,7 @@ def read_fields(found: Mapping[str, object], lengths: Mapping[str, int]) -> list
 
 
 def to_line(prefix: str, data: bytes) -> str:
-    """Give bytes as one line: a prefix that says what it is and in which version, the data, a checksum."""
+    """Return bytes as one line: a prefix that says what it is and in which version, the data, a checksum."""
     return prefix + to_base64(data + _checksum(prefix, data))
 
 

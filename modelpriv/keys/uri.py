@@ -1,4 +1,4 @@
-"""Keyring URIs: where a keyring is kept, in one word that may stand in code and in a pickle."""
+"""Keyring URIs: where a keyring is kept, as a text without secrets that code and pickles can hold."""
 
 import os
 import re
@@ -42,7 +42,7 @@ class KeyringURI:
         return f"{self.scheme}:{self.place}"
 
     def read(self) -> bytes:
-        """Give what is there: the text of a keyring, or the bytes of a keyring file.
+        """Return what is there: the text of a keyring, or the bytes of a keyring file.
 
         Raises
         ------
@@ -99,5 +99,5 @@ def parse(uri: str) -> KeyringURI:
 
 
 def _has_authority(place: str) -> bool:
-    """Tell whether a host, and with it perhaps a user and a password, stands before the path."""
+    """Return whether a host comes before the path, and perhaps a user and a password with it."""
     return place.startswith("//") and not place.startswith("///")

@@ -1,11 +1,11 @@
-"""How keys reach the worker processes of this one, and nobody else.
+"""How keys reach the worker processes of this process, and no other process.
 
 An ordinary pickle refers to a keyring by its ids. The picklers with which joblib's loky and multiprocessing write
 their pipes have a table of their own; what is registered there crosses by value, as bytes over the pipe, in both
 directions: no temporary file, no shared memory.
 
 multiprocessing writes connections to other machines with the same pickler. So the bytes are sealed, under a key that
-is derived from the secret which a process shares with the workers it starts, and with nobody else: its `authkey`.
+is derived from the secret which a process shares only with the workers it starts: its `authkey`.
 """
 
 import pickle
@@ -25,10 +25,11 @@ from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys import registry, scoped, secret_text
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
 from modelpriv.keys.identity import Identity
-from modelpriv.keys.keyring import Keyring, build, keys_of
+from modelpriv.keys.keyring import Keyring, build
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference
 from modelpriv.keys.ring import Fingerprint
+from modelpriv.keys.ring_keys import keys_of
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.signing import SigningKey
 
@@ -55,7 +56,7 @@ def register(cls: type[T], reduce: Callable[[T], Reduced]) -> None:
 
 
 def dumps(value: object) -> bytes:
-    """Pickle a value for a worker process: all that is registered goes by value, whatever it stands in.
+    """Pickle a value for a worker process: everything registered goes by value, at any depth.
 
     What `register` is given can put its state through this, so that a pipe sees bytes: joblib would write a large
     array that it can see to a file in shared memory.
@@ -122,7 +123,7 @@ def _identity_arrives(recipient: Recipient, secret: str) -> Identity:
 
 
 def _to_relatives(function: Callable[..., Any], *arguments: Any) -> Reduced:
-    """Give a call for a worker of this process to make, its arguments sealed."""
+    """Return a call for a worker of this process to make, its arguments sealed."""
     return _called, (_seal(pickle.dumps((function, arguments))),)
 
 

@@ -26,8 +26,8 @@ from modelpriv import (
     load,
 )
 from modelpriv._core import events
-from modelpriv.audit import AuditLog, Head, verify
-from modelpriv.audit import log as audit
+from modelpriv.audit import AuditLog, Head, chain, verify
+from modelpriv.audit import log as log_module
 from modelpriv.errors import (
     DecryptionError,
     InputError,
@@ -37,6 +37,7 @@ from modelpriv.errors import (
     SealedFileError,
 )
 from modelpriv.keys import Keyring
+from modelpriv.keys.text import from_base64
 
 TABLE = pd.DataFrame({"email": ["canary@example.org", None], "age": [36, 41]})
 LINES = 1000
@@ -81,15 +82,15 @@ def attacked_anywhere(attacked, thousand):
     Verifying reads line by line, so what comes before an attacked line is as it was: for most lines it is skipped.
     """
     attack, lines, _ = attacked
-    keys = audit._Keys(thousand[0], "")
+    keys = chain.LineKeys(thousand[0], "")
 
     def attack_at(number, others):
         if number % 50 == 0:
             return attack([*lines[:number], *others])
-        before = audit.from_base64(json.loads(lines[number - 1])["mac"])
+        before = from_base64(json.loads(lines[number - 1])["mac"])
         try:
             for count, line in enumerate(others, number + 1):
-                before, _ = audit._check_line(line, count, before, keys, f"line {count}")
+                before, _ = chain.check_line(line, count, before, keys, f"line {count}")
         except (SealedFileError, KeyUnavailableError) as error:
             return str(error)
         return "nothing"
@@ -308,7 +309,7 @@ def test_a_wide_table(keyring, path, monkeypatch):
     with AuditLog(path, key=keyring):
         with events.event("transform", "KeyedProjection"):
             events.note_columns([f"column {number}" for number in range(100_000)], 1)
-        monkeypatch.setattr(audit, "_LONGEST", 1000)
+        monkeypatch.setattr(log_module, "LONGEST_LINE", 1000)
         with pytest.raises(ParameterError, match="too long"), events.event("transform", "KeyedProjection"):
             events.note_columns(["x" * 1000], 1)
     monkeypatch.undo()
@@ -414,7 +415,7 @@ def test_a_head_without_its_log(keyring, path):
     """A log that was removed is not begun anew behind its head."""
     AuditLog(path, key=keyring).start().stop()
     path.unlink()
-    with pytest.raises(SealedFileError, match="is not there, and its head is"):
+    with pytest.raises(SealedFileError, match="is missing, but its head is there"):
         AuditLog(path, key=keyring).start()
     with pytest.raises(OSError, match="audit"):
         verify(path, key=keyring)
@@ -431,7 +432,7 @@ def test_a_rollback_is_found_by_a_noted_head(keyring, path):
     path.write_bytes(before[0])
     head_path.write_bytes(before[1])
     assert verify(path, key=keyring).count == 2
-    with pytest.raises(SealedFileError, match="line 3: the log ends before it, and the expected head counts 3"):
+    with pytest.raises(SealedFileError, match="line 3: the log ends before it, but the expected head counts 3"):
         verify(path, key=keyring, expected_head=noted)
 
 
@@ -443,7 +444,7 @@ def test_another_history_is_found_by_a_noted_head(keyring, path):
     path.unlink()
     path.with_name("audit.jsonl.head").unlink()
     AuditLog(path, key=keyring).start().stop()
-    with pytest.raises(SealedFileError, match="not the line that the expected head was made of"):
+    with pytest.raises(SealedFileError, match="not the line that the expected head was made from"):
         verify(path, key=keyring, expected_head=noted)
 
 
@@ -507,13 +508,13 @@ def test_the_holder_of_a_grant_writes_nothing_in_the_owners_log(keyring, path):
 
     def forged(count):
         """The first lines of the ring's log, one under the scope's own key, and a head that fits."""
-        before = audit.from_base64(json.loads(ours[count - 1])["mac"]) if count else bytes(32)
+        before = from_base64(json.loads(ours[count - 1])["mac"]) if count else bytes(32)
         by = f"{scoped.primary}/{scoped.scope.id}"
         key = scoped.audit_key(scope_id=scoped.scope.id)
         body = json.dumps({"by": by, "seq": count + 1}, separators=(",", ":")).encode()
-        mac = audit._mac(key, before, body)
-        lines = [*ours[:count], audit._with_mac(body, mac)]
-        head_path.write_bytes(audit._State(count + 1, len(b"".join(lines)), mac, by).write(key))
+        mac = chain.line_mac(key, before, body)
+        lines = [*ours[:count], chain.with_mac(body, mac)]
+        head_path.write_bytes(chain.ChainState(count + 1, len(b"".join(lines)), mac, by).write(key))
         path.write_bytes(b"".join(lines))
 
     for count in range(len(ours) + 1):

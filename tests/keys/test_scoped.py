@@ -17,7 +17,7 @@ from modelpriv import FieldEncryptor, KeyedProjection, Pseudonymizer, Replacer
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
 from modelpriv.keys import KeyReference, Keyring, ScopedKeyring, opening, resolve, resolve_whole, workers
 from modelpriv.keys.derivation import RING_USES, WORKING_USES
-from modelpriv.keys.keyring import narrow
+from modelpriv.keys.ring_keys import narrow
 from modelpriv.keys.scoped import new_scope
 from modelpriv.keys.text import to_line
 from modelpriv.sealing import dumps, loads

@@ -11,10 +11,10 @@ __all__ = ["KeyProvider", "SecretProvider", "check_provider", "configured_provid
 
 @runtime_checkable
 class KeyProvider(Protocol):
-    """Wraps 32-byte data keys; what it gives can stand in a file for all to see.
+    """Wraps 32-byte data keys into blobs that a file can hold in plain text.
 
-    It protects the data key: without the provider's own key the blob opens for nobody. It leaks which provider it is
-    and what `describe` says. It never stands in a transformer's ``key=``.
+    It protects the data key: without the provider's own key, no one can open the blob. It leaks which provider it is
+    and what `describe` says. A transformer does not take it as ``key=``.
 
     Examples
     --------
@@ -26,14 +26,14 @@ class KeyProvider(Protocol):
     """
 
     type: ClassVar[str]
-    """What stands as ``"type"`` in its blobs."""
+    """The ``"type"`` of its blobs."""
 
     def wrap(self, data_key: bytes, context: bytes) -> dict[str, Any]:
         """Wrap a data key, bound to its context, into a blob that JSON can hold; ``"type"`` names the provider."""
         ...
 
     def unwrap(self, blob: Mapping[str, Any], context: bytes) -> bytes:
-        """Give the data key back; raise `KeyUnavailableError` where the blob is not this provider's, or altered."""
+        """Return the data key back; raise `KeyUnavailableError` where the blob is not this provider's, or altered."""
         ...
 
     def describe(self) -> str:
@@ -97,12 +97,12 @@ def set_providers(*providers: KeyProvider) -> None:
 
 
 def configured_providers(kind: str | None = None) -> list[KeyProvider]:
-    """Give the providers that this process uses: those of a type, or all."""
+    """Return the providers that this process uses: those of a type, or all."""
     return [provider for provider in process.settings.providers if kind in {None, provider.type}]
 
 
 def check_provider(provider: object) -> KeyProvider:
-    """Give back what is a provider, and refuse anything else."""
+    """Return what is a provider, and refuse anything else."""
     if not isinstance(provider, KeyProvider):
         raise ParameterTypeError(
             f"a provider has type, wrap, unwrap and describe, as VaultProvider has; got {type(provider).__name__}."

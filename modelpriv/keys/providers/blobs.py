@@ -12,7 +12,7 @@ _LARGEST = 1 << 14
 
 
 def own(blob: Mapping[str, Any], names: Mapping[str, str], where: str) -> bytes:
-    """Give what a blob wraps, if it is of the provider that has these names; nothing is asked of anybody before.
+    """Return what a blob wraps, if it is of the provider that has these names. No server is asked before that.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def own(blob: Mapping[str, Any], names: Mapping[str, str], where: str) -> bytes:
 
 
 def check_text(name: str, value: object) -> str:
-    """Give back a text that is not empty, and refuse anything else; the message does not repeat it."""
+    """Return a text that is not empty, and refuse anything else; the message does not repeat it."""
     if not isinstance(value, str):
         raise ParameterTypeError(f"{name} must be a str, got {type(value).__name__}.")
     if not value:
@@ -43,5 +43,5 @@ def check_text(name: str, value: object) -> str:
 
 
 def give(name: str, secret: object) -> str:
-    """Give a secret that was passed as itself, or as a function that gives it anew each time."""
+    """Return a secret that was passed as itself, or as a function that returns it each time."""
     return check_text(name, secret() if callable(secret) else secret)

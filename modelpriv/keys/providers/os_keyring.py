@@ -12,7 +12,7 @@ _REFUSED = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
 
 
 def read(service: str, user: str) -> str:
-    """Give the secret text that the system's keyring holds.
+    """Return the secret text that the system's keyring holds.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def write(service: str, user: str, text: str) -> None:
 
 
 def _trusted(backend: Any) -> list[Any]:
-    """Give the backends that really keep a secret; a chain of several asks one after the other."""
+    """Return the backends that really keep a secret; a chain of several asks one after the other."""
     chained = getattr(backend, "backends", None)
     backends = list(chained) if type(backend).__module__ == "keyring.backends.chainer" and chained else [backend]
     trusted = [one for one in backends if not type(one).__module__.startswith(_REFUSED)]

@@ -31,7 +31,7 @@ class PassphraseProvider(SecretProvider):
     """Wraps a data key under a passphrase: Argon2id with 3 passes over 64 MiB in 4 lanes, then AES-SIV.
 
     It protects the data key as well as the passphrase is hard to guess, and makes each guess cost a quarter of a
-    second and 64 MiB. Each blob has its own random salt, and commits to its passphrase, so that nobody can make one
+    second and 64 MiB. Each blob has its own random salt, and commits to its passphrase, so that no one can make one
     that opens with many. It leaks the costs and the salt. It does not make a weak passphrase strong.
 
     Parameters
@@ -76,14 +76,14 @@ class PassphraseProvider(SecretProvider):
         }
 
     def unwrap(self, blob: Mapping[str, Any], context: bytes) -> bytes:
-        """Give the data key back.
+        """Return the data key back.
 
         Raises
         ------
         SealedFileError
             The blob is damaged, or demands more work than is accepted.
         KeyUnavailableError
-            The passphrase is wrong, or the blob was altered: nobody can tell which.
+            The passphrase is wrong, or the blob was altered: it cannot be told which.
         """
         salt, expected, wrapped = check(blob)
         commitment, key = self._derive(salt, blob["passes"], blob["memory_kib"], blob["lanes"])
@@ -106,7 +106,7 @@ class PassphraseProvider(SecretProvider):
 
 
 def as_bytes(passphrase: str | bytes) -> bytes:
-    """Give a passphrase as bytes, or say what is wrong with it."""
+    """Return a passphrase as bytes, or say what is wrong with it."""
     if not isinstance(passphrase, str | bytes):
         raise ParameterTypeError(f"passphrase must be a str or bytes, got {type(passphrase).__name__}.")
     if not passphrase:
@@ -177,7 +177,7 @@ def set_passphrase_callback(callback: Callable[[str], str | bytes] | None) -> No
 
 
 def configured_passphrase(name: str) -> str | bytes:
-    """Give the passphrase that the process was configured with, for what has this name.
+    """Return the passphrase that the process was configured with, for what has this name.
 
     Raises
     ------

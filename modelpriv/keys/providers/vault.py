@@ -37,7 +37,7 @@ class VaultProvider(SecretProvider):
     url : str, optional
         The server. By default ``VAULT_ADDR``, or ``BAO_ADDR``.
     token : str or callable, optional
-        The token, or a function that gives one, asked anew each time. By default ``VAULT_TOKEN``, or ``BAO_TOKEN``.
+        The token, or a function that returns one, called each time. By default ``VAULT_TOKEN``, or ``BAO_TOKEN``.
     mount : str, default="transit"
         Where the engine is mounted.
     namespace : str, optional

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys import Keyring, stanzas
 from modelpriv.keys.derivation import VERSION, enc
-from modelpriv.keys.keyring import build, keys_of
+from modelpriv.keys.keyring import build
+from modelpriv.keys.ring_keys import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

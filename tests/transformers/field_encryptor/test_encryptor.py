@@ -594,8 +594,8 @@ def test_the_data_key_is_not_in_the_pickle(people):
 @pytest.mark.parametrize(
     ("parameters", "error", "words"),
     [
-        ({"recipients": []}, ParameterError, "nobody could ever read"),
-        ({"recipients": "x"}, ParameterTypeError, "list of Recipients"),
+        ({"recipients": []}, ParameterError, "no one could ever read"),
+        ({"recipients": "x"}, ParameterTypeError, "list of Recipient objects"),
         ({"recipients": [Identity.generate("x25519")]}, ParameterTypeError, "identity.recipient"),
         ({"recipients": ["modelpriv_recipient_x"]}, ParameterError, "recipient"),
         ({"recipients": [Identity.generate("x25519").recipient], "key": KEYS}, ParameterError, "both given"),

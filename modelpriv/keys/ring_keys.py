@@ -1,0 +1,89 @@
+"""The keys of a whole ring, and the keys that are derived from them for each context and use."""
+
+from modelpriv.keys import derivation, scoped
+from modelpriv.keys.ring import Ring
+from modelpriv.keys.scoped import Scope, ScopedKeyring
+
+__all__ = ["RingKeys", "keys_of", "narrow"]
+
+
+class RingKeys(Ring):
+    """A ring that holds its own keys, from which all others are derived; see `modelpriv.keys.derivation`."""
+
+    __slots__ = ("_keys",)
+
+    _keys: dict[str, bytes]
+
+    def working_key(self, use: str, *, context: str, length: int, key_id: str | None = None) -> bytes:
+        """Derive the key for one use in one context.
+
+        Parameters
+        ----------
+        use : str
+            One of `modelpriv.keys.derivation.WORKING_USES`.
+        context : str
+            The context, usually a column's name.
+        length : int
+            The key's length in bytes.
+        key_id : str, optional
+            The key to derive from; by default the primary one.
+
+        Raises
+        ------
+        KeyUnavailableError
+            The keyring does not hold the key.
+        """
+        return derivation.working_key(derivation.context_key(self._secret(key_id), context), use, length)
+
+    def ring_key(self, use: str, *, length: int, key_id: str | None = None) -> bytes:
+        """Derive a key that serves the whole ring.
+
+        Parameters
+        ----------
+        use : str
+            One of `modelpriv.keys.derivation.RING_USES`.
+        length : int
+            The key's length in bytes.
+        key_id : str, optional
+            The key to derive from; by default the primary one.
+
+        Raises
+        ------
+        KeyUnavailableError
+            The keyring does not hold the key.
+        """
+        return derivation.ring_wide_key(self._secret(key_id), use, length)
+
+    def audit_key(self, *, key_id: str | None = None, scope_id: str | None = None) -> bytes:
+        """Return the 32-byte key that authenticates an audit log: the ring's, or that of one of its scoped keyrings.
+
+        Raises
+        ------
+        KeyUnavailableError
+            The keyring does not hold the key.
+        """
+        key = self.ring_key("audit", length=derivation.KEY_LENGTH, key_id=key_id)
+        return key if scope_id is None else derivation.scope_audit_key(key, scope_id)
+
+    def _secret(self, key_id: str | None) -> bytes:
+        """Return a ring's key by its id."""
+        try:
+            return self._keys[self.primary if key_id is None else key_id]
+        except (KeyError, TypeError):
+            raise self._missing("the keyring", key_id) from None
+
+
+def keys_of(ring: RingKeys) -> list[bytes]:
+    """Return the keys themselves, the primary one first: for worker processes and data keys."""
+    return list(ring._keys.values())  # noqa: SLF001 - this module's own
+
+
+def narrow(ring: RingKeys, scope: Scope) -> ScopedKeyring:
+    """Return the keyring that holds only the keys of a scope."""
+    held = ring._keys  # noqa: SLF001 - this module's own
+    context_keys = {
+        key_id: {context: derivation.context_key(key, context) for context in scope.contexts}
+        for key_id, key in held.items()
+    }
+    audit_keys = {key_id: ring.audit_key(key_id=key_id, scope_id=scope.id) for key_id in held}
+    return scoped.build(ring.fingerprints, scope, context_keys, audit_keys)
