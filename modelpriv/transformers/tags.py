@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from modelpriv._columns.cells import NULL, encode, logical_type
@@ -11,7 +12,6 @@ from modelpriv.errors import InputError
 from modelpriv.kernels.aes import siv
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from modelpriv._columns.frame import Column
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["KEY_LENGTH", "check_same_type", "merged_type", "tags"]
 
 KEY_LENGTH = 64
+_TAG = 16
 
 
 def tags(cells: Any, key: bytes, *, nulls: bool) -> npt.NDArray[np.uint8]:
     """Return the PRF of each cell: equal cells of one logical type have equal tags, whatever the dtype.
 
     The cell's type tag is associated data of the PRF, so that 5 and "5" have nothing in common and no cell is copied.
+    Equal numbers have equal tags: 5.0 has that of 5, and -0.0 that of 0.
 
     Parameters
     ----------
@@ -40,8 +42,14 @@ def tags(cells: Any, key: bytes, *, nulls: bool) -> npt.NDArray[np.uint8]:
     -------
     numpy array of uint8, shape (n, 16)
     """
-    kind, encoded = encode(cells)
-    found = siv.prf(key, encoded, [kind])
+    kinds, encoded = encode(cells, joined=True)
+    if isinstance(kinds, bytes):
+        found = siv.prf(key, encoded, [kinds])
+    else:
+        found = np.empty((len(cells), _TAG), np.uint8)
+        for kind in np.unique(kinds):
+            own = kinds == kind
+            found[own] = siv.prf(key, encoded.filter(pa.array(own)), [bytes([kind])])
     if nulls and cells.null_count:
         found[cells.is_null().to_numpy(zero_copy_only=False)] = siv.prf(key, pa.array([b""]), [bytes([NULL])])
     return found

@@ -18,7 +18,7 @@ from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, Pa
 from modelpriv.keys import AnyKeyring, Identity, resolve
 from modelpriv.keys.recipient import read_recipients
 from modelpriv.transformers.field_encryptor.data_keys import new_data_key, open_data_keys
-from modelpriv.transformers.field_encryptor.formats import Format, letters_of
+from modelpriv.transformers.field_encryptor.format_cipher import FormatCipher, check_text, letters_of
 from modelpriv.transformers.field_encryptor.merging import merged_dtype
 from modelpriv.transformers.field_encryptor.parameters import FIELD_RULES, check_field_parameters
 from modelpriv.transformers.field_encryptor.tokens import Tokens, bound_to
@@ -370,6 +370,8 @@ class FieldEncryptor(KeyedColumnTransformer):
         return as_names(self.bind) or () if self.bind is not None else ()
 
     def _fit_part(self, column: Column, call: KeyedCall) -> State:
+        if self.mode == "format-preserving":
+            check_text(column)
         state: State = {
             "name": column.name,
             "context": call.context_of(column),
@@ -435,14 +437,14 @@ class FieldEncryptor(KeyedColumnTransformer):
         tokens = self._cipher(state["context"], call).reseal(known, b"", key_id=call.key_id)
         return state | {"categories": tokens.to_pylist()}
 
-    def _cipher(self, context: str, call: KeyedCall) -> Tokens | Format:
+    def _cipher(self, context: str, call: KeyedCall) -> Tokens | FormatCipher:
         """Return how a context's cells are sealed and opened; formats name no key, and open with the pinned one."""
         if self.mode != "format-preserving":
             return Tokens(call.keys, self.mode, context, self.pad, protect_nulls=self.null == "protect")
         pinned = getattr(self, "key_id_", call.keys.primary)
         letters = letters_of(self.alphabet)
         luhn = self.check_digit is not None
-        return Format(call.keys, pinned, context, letters, self.keep, self.keep_first, self.keep_last, luhn)
+        return FormatCipher(call.keys, pinned, context, letters, self.keep, self.keep_first, self.keep_last, luhn)
 
     def _states_to_open(self, frame: Frame) -> dict[int, State | None]:
         """Return the positions of the columns to open, and what was remembered of each."""

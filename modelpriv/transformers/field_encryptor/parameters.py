@@ -8,7 +8,7 @@ from typing import Any
 from modelpriv._columns.frame import as_names
 from modelpriv._core.checks import OneOf, Rule, Satisfies, Text, Whole
 from modelpriv.errors import ParameterError
-from modelpriv.transformers.field_encryptor.formats import ALPHABETS, letters_of
+from modelpriv.transformers.field_encryptor.format_cipher import ALPHABETS, letters_of
 
 __all__ = ["FIELD_RULES", "check_field_parameters"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelpriv._columns.cells import NULL, decode, enc_rows, encode, plain_bytes
+from modelpriv._columns.cells import NULL, decode, enc_rows, encode, plain_bytes, tagged
 from modelpriv._columns.dtypes import is_text
 from modelpriv._core import events
 from modelpriv.errors import DecryptionError, ParameterError
@@ -42,9 +42,13 @@ class Tokens:
     def seal(self, column: Column, bound: Any, *, key_id: str) -> Any:
         """Return the tokens of a column's cells under one key of the ring."""
         cells = column.data
+        # Randomized tokens are equal to no other, so that they can keep the sign of -0.0.
+        tags, encoded = encode(cells, joined=self.mode == "deterministic")
         if self.protect_nulls and cells.null_count:
-            return self._seal(b"", plain_bytes(cells).fill_null(bytes([NULL])), bound, key_id)
-        return self._seal(*encode(cells), bound, key_id)
+            return self._seal(b"", tagged(tags, encoded).fill_null(bytes([NULL])), bound, key_id)
+        if isinstance(tags, bytes):
+            return self._seal(tags, encoded, bound, key_id)
+        return self._seal(b"", tagged(tags, encoded), bound, key_id)
 
     def open(self, column: Column, bound: Any, *, type_: Any, failures: str = "raise") -> Any:
         """Return the cells that a column of tokens opens to, of the Arrow type that is asked for."""
@@ -61,10 +65,7 @@ class Tokens:
         tags = np.unique(opened.tags[column.data.is_valid().to_numpy(zero_copy_only=False)])
         if len(tags) == 1:
             return self._seal(tags.tobytes(), opened.cells, bound, key_id)
-        large: Any = opened.cells.cast(pa.large_binary())
-        each: Any = np.ascontiguousarray(opened.tags)
-        first = pa.Array.from_buffers(pa.binary(1), len(large), [None, pa.py_buffer(each)]).cast(large.type)
-        return self._seal(b"", pc.binary_join_element_wise(first, large, pa.scalar(b"", large.type)), bound, key_id)
+        return self._seal(b"", tagged(opened.tags, opened.cells), bound, key_id)
 
     def stale(self, column: Column, *, key_id: str) -> bool:
         """Tell whether a token of the column names another key than this one."""
@@ -123,7 +124,8 @@ class Tokens:
 
 def bound_to(references: Iterable[Column]) -> Any:
     """Return what the cells of each row are bound to: names and typed cells of the columns referred to, or nothing."""
-    items = [item for column in references for item in (str(column.name).encode(), plain_bytes(column.data))]
+    named = [(str(column.name).encode(), plain_bytes(column.data, joined=True)) for column in references]
+    items = [item for pair in named for item in pair]
     return enc_rows(*items) if items else b""
 
 

@@ -8,6 +8,8 @@ import pickle
 import re
 import subprocess
 import sys
+import traceback
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -671,3 +673,51 @@ def test_a_context_may_be_given_by_position(people):
     one = FieldEncryptor("deterministic", key=KEYS, columns=["email"], context={1: "x"}).fit_transform(people)
     two = FieldEncryptor("deterministic", key=KEYS, columns=["email"], context="x").fit_transform(people)
     assert one.equals(two)
+
+
+@pytest.mark.parametrize("mode", ["randomized", "deterministic"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.Series([Decimal("9.00"), Decimal("1200.50"), Decimal("-1250000.75"), Decimal("1E-60")], dtype=object),
+        pd.Series([1, 2**63, 2**64 - 1], dtype="uint64"),
+        pd.Series([0.5, 1e300, 7.0, -0.0]),
+        pd.Series(pd.to_datetime(["1600-01-01", "2262-01-01"])),
+    ],
+    ids=lambda cells: str(cells.dtype),
+)
+def test_tokens_of_numbers_and_times_do_not_show_their_size(cells, mode):
+    """All numbers, and all times, of a column have tokens of one length."""
+    step = FieldEncryptor(mode, key=KEYS, context="c")
+    tokens = step.fit_transform(cells.to_frame("c"))
+    assert len(set(tokens["c"].str.len())) == 1
+    assert step.inverse_transform(tokens)["c"].tolist() == cells.tolist()
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.0, -0.0), (5, 5.0), (2**63, 2.0**63), (0.0, 0), (-7.0, -7)])
+def test_equal_numbers_have_equal_deterministic_tokens(one, other):
+    """Numbers that are equal join, whatever the sign of a zero and whether they came as integers or as floats."""
+    tokens = [
+        FieldEncryptor("deterministic", key=KEYS, context="c").fit_transform(pd.DataFrame({"c": cells}))["c"][0]
+        for cells in ([one], [other], [other, 0.25], [one, None])
+    ]
+    assert len(set(tokens)) == 1
+
+
+def test_a_randomized_token_keeps_the_sign_of_zero():
+    """Randomized tokens give -0.0 back with its sign."""
+    step = FieldEncryptor(key=KEYS, context="c")
+    table = pd.DataFrame({"c": [-0.0]})
+    assert np.signbit(step.inverse_transform(step.fit_transform(table))["c"][0])
+
+
+@pytest.mark.parametrize("cells", [[4111111111111111], [4111111111111111.0], [True], pd.to_datetime(["2024-01-01"])])
+def test_formats_are_for_text_only(cells):
+    """What is not text has no format, and is refused in fit, with its dtype and without a cell."""
+    step = FieldEncryptor("format-preserving", alphabet="digits", keep=" ", key=KEYS, context="card")
+    table = pd.DataFrame({"card": cells})
+    with pytest.raises(
+        InputError, match="Column 'card' has dtype .*, but mode='format-preserving' takes text"
+    ) as caught:
+        step.fit(table)
+    assert "4111" not in "".join(traceback.format_exception(caught.value))

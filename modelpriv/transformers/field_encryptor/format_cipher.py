@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modelpriv._columns.frame import Column
     from modelpriv.keys import AnyKeyring
 
-__all__ = ["ALPHABETS", "Format", "letters_of"]
+__all__ = ["ALPHABETS", "FormatCipher", "check_text", "letters_of"]
 
 ALPHABETS = {
     "digits": string.digits,
@@ -38,7 +38,7 @@ _KEY_LENGTH = 32  # AES-256
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class FormatCipher:
     """The format of one context's cells: how they are encrypted and decrypted within it."""
 
     keys: AnyKeyring
@@ -59,7 +59,7 @@ class Format:
         events.note_columns([column.name], len(column.data))
         events.note_keys(self.pinned)
         cells = self._apply(ff1.decrypt, column, bound, self.pinned)
-        return cells if type_ is None else cells.cast(type_)
+        return cells if type_ is None else cells.cast(type_)  # between two types of text
 
     def reseal(self, column: Column, bound: Any, *, key_id: str) -> Any:
         """Return the column under another key of the ring than the pinned one."""
@@ -72,11 +72,7 @@ class Format:
     def _apply(self, cipher: Callable[..., Any], column: Column, bound: Any, key_id: str) -> Any:
         if pa.types.is_null(column.data.type):
             return column.data.cast(pa.string())
-        if not is_text(column.data.type):
-            raise InputError(
-                f"Column {column.name!r} has dtype {column.dtype}, but mode='format-preserving' takes text. Convert it "
-                f"to text with the leading zeros that belong to it, or use another mode."
-            )
+        check_text(column)
         key = self.keys.working_key("ff1", context=self.context, length=_KEY_LENGTH, key_id=key_id)
         apply = partial(cipher, key, len(self.alphabet))
         numbers = self._numbers()
@@ -130,6 +126,15 @@ class Format:
             digits[:, -1] = 0
             points[:, places[-1]] = letters[(10 - _luhn_sum(digits) % 10) % 10]
         return points
+
+
+def check_text(column: Column) -> None:
+    """Refuse a column that holds anything but text: a number has no leading zeros, and so no format."""
+    if not is_text(column.data.type) and not pa.types.is_null(column.data.type):
+        raise InputError(
+            f"Column {column.name!r} has dtype {column.dtype}, but mode='format-preserving' takes text. Convert it "
+            "to text with the leading zeros that belong to it, or use another mode."
+        )
 
 
 def letters_of(alphabet: object) -> str:
