@@ -717,7 +717,7 @@ def test_formats_are_for_text_only(cells):
     step = FieldEncryptor("format-preserving", alphabet="digits", keep=" ", key=KEYS, context="card")
     table = pd.DataFrame({"card": cells})
     with pytest.raises(
-        InputError, match="Column 'card' has dtype .*, but mode='format-preserving' takes text"
+        InputError, match=r"Column 'card' has dtype .*, but mode='format-preserving' takes text"
     ) as caught:
         step.fit(table)
     assert "4111" not in "".join(traceback.format_exception(caught.value))
