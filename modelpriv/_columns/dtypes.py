@@ -15,6 +15,7 @@ from modelpriv.errors import InputError
 __all__ = [
     "INTEGERS",
     "MAX_32_BIT",
+    "NULL_ORDER",
     "DType",
     "Native",
     "common_dtype",
@@ -93,7 +94,7 @@ def common_dtype(one: DType, other: DType) -> DType | None:
         known = other if one.cell is type(None) else one
         if {one.cell, other.cell} - {type(None), known.cell}:
             return None
-        return replace(known, null=max(one.null, other.null, key=_NULL_ORDER.index))
+        return replace(known, null=max(one.null, other.null, key=NULL_ORDER.index))
     widths = [dtype.native for dtype in (one, other) if isinstance(dtype.native, np.dtype)]
     if len(widths) == 2 and widths[0].kind == widths[1].kind and widths[0].kind in "US":  # noqa: PLR2004 - both
         return one if widths[0].itemsize >= widths[1].itemsize else other
@@ -157,7 +158,7 @@ _POLARS_DIGITS = 38
 _PANDAS_TEXT: Any = pd.Series(["text"]).dtype
 
 # Where an object column mixes several kinds of null, they come back as the last of these.
-_NULL_ORDER = [None, "None", "nan", "NA", "NaT", "Decimal NaN"]
+NULL_ORDER = [None, "None", "nan", "NA", "NaT", "Decimal NaN"]
 
 INTEGERS = (
     pd.Int8Dtype,

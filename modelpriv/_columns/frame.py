@@ -256,10 +256,10 @@ def as_names(columns: Any) -> list[Any] | None:
 
 
 def read_cells(values: Any, name: object) -> Any:
-    """Read the cells of a single column: a list, an array, or a column of any kind of table."""
-    if isinstance(values, (list, tuple)):
+    """Read the cells of a single column: a list, a set, an array, or a column of any kind of table."""
+    if isinstance(values, (list, tuple, AbstractSet)):
         cells = np.empty(len(values), object)
-        cells[:] = values
+        cells[:] = list(values)
         return read_numpy(cells, name).data
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return read_arrow(values, name).data

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from modelpriv._columns.dtypes import DType, Native, is_text, one_chunk
+from modelpriv._columns.dtypes import NULL_ORDER, DType, Native, is_text, one_chunk
 from modelpriv._columns.refusals import convert, unsupported
 from modelpriv.errors import InputError
 
@@ -20,6 +20,9 @@ __all__ = ["CELLS", "build_objects", "read_objects"]
 def read_objects(values: Any, name: object) -> Native:
     """Read an object column, which must hold cells of one Python class and nulls of one kind."""
     found = set(map(type, values))
+    if any(issubclass(kind, _SCALARS) for kind in found):
+        values = _as_python(values)
+        found = set(map(type, values))
     nulls = {_NULLS[kind] for kind in found & _NULLS.keys()}
     cells = found - _NULLS.keys()
     if float in cells:
@@ -33,11 +36,6 @@ def read_objects(values: Any, name: object) -> Native:
         raise InputError(
             f"Column {name!r} (dtype object) mixes cells of several types: {kinds}. Give them one type first."
         )
-    if len(nulls) > 1:
-        raise InputError(
-            f"Column {name!r} (dtype object) mixes several kinds of null: {', '.join(sorted(nulls))}. Use one kind "
-            "first."
-        )
     cell = next(iter(cells), None)
     if cell is not None and cell not in CELLS:
         raise unsupported(name, f"object of {cell.__name__}")
@@ -48,7 +46,21 @@ def read_objects(values: Any, name: object) -> Native:
             f"that time zone first, e.g. with pandas.to_datetime."
         )
     data = one_chunk(convert(lambda: _objects_to_arrow(values, cell), name, "object"))
-    return Native(data, DType("numpy", data.type, values.dtype, cell or type(None), next(iter(nulls), None)))
+    null = max(nulls, key=NULL_ORDER.index, default=None)
+    return Native(data, DType("numpy", data.type, values.dtype, cell or type(None), null))
+
+
+def _as_python(values: Any) -> Any:
+    """Return numpy's scalars as the Python objects that they equal, and its times as pandas', with nanoseconds."""
+    cells = np.empty(len(values), object)
+    cells[:] = [_plain(value) if isinstance(value, _SCALARS) else value for value in values]
+    return cells
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)
+    return pd.Timedelta(value) if isinstance(value, np.timedelta64) else value.item()
 
 
 def _objects_to_arrow(values: Any, cell: type | None) -> Any:
@@ -80,6 +92,9 @@ _NULL_VALUES: dict[str | None, object] = {
     "NaT": pd.NaT,
     "Decimal NaN": decimal.Decimal("NaN"),
 }
+
+# numpy's scalars but for records, which are not one value.
+_SCALARS = (np.bool_, np.number, np.character, np.datetime64)
 
 # The cells that an object column may hold; None lets Arrow find precision and scale.
 CELLS: dict[type, Any] = {

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from types import NoneType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from modelpriv._columns.cells import logical_type
-from modelpriv._columns.dtypes import DType, default_dtype
-from modelpriv._columns.frame import Built, Column, Frame, as_names, nulls_alone, open_frame, read_cells
-from modelpriv._columns.plain import dtype_from_plain, dtype_to_plain
+from modelpriv._columns.dtypes import DType
+from modelpriv._columns.frame import Built, Column, as_names, nulls_alone, open_frame, read_cells
 from modelpriv._core import events
-from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
-from modelpriv.keys import AnyKeyring, Identity, resolve
-from modelpriv.keys.recipient import read_recipients
-from modelpriv.transformers.field_encryptor.data_keys import new_data_key, open_data_keys
-from modelpriv.transformers.field_encryptor.format_cipher import FormatCipher, check_text, letters_of
-from modelpriv.transformers.field_encryptor.merging import merged_dtype
-from modelpriv.transformers.field_encryptor.parameters import FIELD_RULES, check_field_parameters
-from modelpriv.transformers.field_encryptor.tokens import Tokens, bound_to
-from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer, context_of
-from modelpriv.transformers.tags import check_same_type
+from modelpriv.errors import InputError, ParameterError, ParameterTypeError
+from modelpriv.transformers.field_encryptor.columns import EncryptingTransformer, bound, column_context
+from modelpriv.transformers.field_encryptor.states import rewrapped
+from modelpriv.transformers.keyed import KeyedCall, context_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from modelpriv._core.checks import Rules
     from modelpriv.transformers.fitted import State
 
 __all__ = ["FieldEncryptor"]
 
 
-class FieldEncryptor(KeyedColumnTransformer):
+class FieldEncryptor(EncryptingTransformer):
     """Encrypt the cells of columns, so that whoever has the key gets them back exactly.
 
     Every cell becomes a token: text that names the key it was made under and holds the cell's value and type,
@@ -123,8 +110,6 @@ class FieldEncryptor(KeyedColumnTransformer):
     >>> step.inverse_transform(released).equals(people)
     True
     """
-
-    _parameter_rules: ClassVar[Rules] = KEYED_RULES | FIELD_RULES
 
     def __init__(
         self,
@@ -259,11 +244,15 @@ class FieldEncryptor(KeyedColumnTransformer):
         built = {}
         for position, state in states.items():
             column = nulls_alone(frame.column(position))
-            cipher = self._cipher(_context(state, column, call), call)
-            built[position] = Built(cipher.reseal(column, _bound(call), key_id=call.key_id), column.dtype.as_text())
+            cipher = self._cipher(column_context(state, column, call), call)
+            built[position] = Built(cipher.reseal(column, bound(call), key_id=call.key_id), column.dtype.as_text())
         result = frame.replaced(built)
         if hasattr(self, "_states"):
-            self._keep(columns={position: self._rewrapped(state, call) for position, state in self._states.items()})
+            moved = {
+                position: rewrapped(state, self._cipher(state["context"], call), call.key_id)
+                for position, state in self._states.items()
+            }
+            self._keep(columns=moved)
             super()._finish_fit(call)
         return result
 
@@ -306,190 +295,29 @@ class FieldEncryptor(KeyedColumnTransformer):
             raise ParameterTypeError(f"values must be a list or a column, got {type(values).__name__}. Write [value].")
         if len(values) == 0:
             return []
-        cells, fitted = read_cells(values, column), hasattr(self, "_states")
-        state = next((s for s in (self._states if fitted else {}).values() if s["name"] == column), None)
-        if fitted and state is None:
-            raise ParameterError(f"column names {column!r}, which {type(self).__name__} was not fitted to encrypt.")
-        declared = as_names(self.columns) if state is None and not callable(self.columns) else None
-        if declared is not None and column not in declared:
-            raise ParameterError(f"column names {column!r}, which is not among columns={declared!r}.")
-        found = logical_type(cells.type)
-        if state is not None and found != state["logical"]:
-            raise InputError(f"Column {column!r} holds {state['logical']}, so no value of type {found} is in it.")
+        cells = read_cells(values, column)
+        state = self._searched(column, logical_type(cells.type))
         keys = self._keyring()
         call = KeyedCall(open_frame([[column]]), {}, keys, keys.primary, self.context)
         cipher = self._cipher(state["context"] if state else context_of(column, self.context), call)
         wanted = Column(column, cells, DType("values", cells.type, cells.type))
-        return [text for key_id in keys.key_ids for text in cipher.seal(wanted, b"", key_id=key_id).to_pylist()]
+        sealed = (cipher.seal(wanted, b"", key_id=key_id) for key_id in keys.key_ids)
+        return [str(token) for tokens in sealed for token in tokens.drop_null().to_pylist()]
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.mode == "randomized"
-        return tags
-
-    def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> KeyedCall:
-        if not fitting or self.recipients is None:
-            return super()._begin(frame, references, fitting=fitting)
-        keys, wrapped = new_data_key(read_recipients(self.recipients))
-        events.note_keys(keys.primary)
-        return _DataKeyCall(frame, references, keys, keys.primary, self.context, wrapped)
-
-    def _finish_fit(self, call: KeyedCall) -> None:
-        super()._finish_fit(call)
-        self._keep(array_dtype=None if call.frame.dtype is None else call.frame.dtype.str)
-        if isinstance(call, _DataKeyCall):
-            # Pickled by reference, as any keyring: it is there while this process lives, and nowhere else.
-            self._data_keys = call.keys
-            self.wrapped_keys_ = call.wrapped
-
-    def _keyring(self) -> AnyKeyring:
-        if isinstance(self.key, Identity):
-            return open_data_keys(getattr(self, "wrapped_keys_", {}), self.key)
-        if self.recipients is None:
-            return super()._keyring()
-        try:
-            return resolve(getattr(self, "_data_keys", None))
-        except ModelprivError:
-            raise KeyUnavailableError(
-                "The data key of this fit is not in this process any more. To protect, fit again; to open, "
-                "set_params(key=identity) with the identity of a recipient."
-            ) from None
-
-    def _check_parameters(self) -> None:
-        check_field_parameters(self)
-        if self.recipients is None and not isinstance(self.key, Identity):
-            super()._check_parameters()
-            return
-        self._check_context()
-        if self.recipients is not None:
-            read_recipients(self.recipients)
-            if not isinstance(self.key, (Identity, NoneType)):
-                raise ParameterError("key and recipients were both given. Encrypt with a key, or to recipients.")
-
-    def _reference_names(self) -> Sequence[Any]:
-        return as_names(self.bind) or () if self.bind is not None else ()
-
-    def _fit_part(self, column: Column, call: KeyedCall) -> State:
-        if self.mode == "format-preserving":
-            check_text(column)
-        state: State = {
-            "name": column.name,
-            "context": call.context_of(column),
-            "logical": logical_type(_type_of(column)),
-            "dtype": dtype_to_plain(column.dtype),
-            "categories": None,
-        }
-        if column.categories is not None:
-            # Categories are values: what stays in the fitted object is their tokens, bound to nothing.
-            state["categories"] = self._sealed(column.categories, state, call)
-        return state
-
-    def _merge_states(self, one: State, other: State, call: KeyedCall) -> State:
-        merged = super()._merge_states(one, other, call)
-        return merged | merged_dtype(one, other) | {"categories": self._merged_categories(one, other, call)}
-
-    def _merged_categories(self, one: State, other: State, call: KeyedCall) -> Any:
-        """Return the categories of two parts, as tokens, in the order in which they come."""
-        if one["categories"] is None or other["categories"] in (None, one["categories"]):
-            return other["categories"] if one["categories"] is None else one["categories"]
-        first, second = self._opened(one, call), self._opened(other, call)
-        both = pa.concat_arrays([first, second]).unique()
-        if len(both) == len(first):
-            return one["categories"]
-        if one["dtype"]["ordered"] or one["dtype"]["native"] == "Enum":
-            raise InputError(
-                f"Column {one['name']!r} has ordered categories in one part that are not in another, and their order "
-                "cannot be told. Give all parts the same categories first."
-            )
-        return self._sealed(both, one, call)
-
-    def _sealed(self, categories: Any, state: State, call: KeyedCall) -> list[str]:
-        known = Column(state["name"], categories, dtype_from_plain(state["dtype"]))
-        tokens: list[str] = self._cipher(state["context"], call).seal(known, b"", key_id=call.key_id).to_pylist()
-        return tokens
-
-    def _opened(self, state: State, call: KeyedCall) -> Any:
-        dtype = dtype_from_plain(state["dtype"])
-        known = Column(state["name"], pa.array(state["categories"], pa.large_string()), dtype)
-        return self._cipher(state["context"], call).open(known, b"", type_=dtype.exact)
-
-    def _transform_column(self, column: Column, state: State, call: KeyedCall) -> Built:
-        check_same_type(column, state["logical"])
-        tokens = self._cipher(state["context"], call).seal(column, _bound(call), key_id=call.key_id)
-        return Built(tokens, column.dtype.as_text())
-
-    def _restore(self, column: Column, state: State | None, call: KeyedCall) -> Built:
-        cipher = self._cipher(_context(state, column, call), call)
-        dtype = dtype_from_plain(state["dtype"]) if state else None
-        # A column of nulls alone had a dtype, but says nothing of the cells that came later.
-        type_ = dtype.exact if dtype and state and state["logical"] != "null" else None
-        cells = cipher.open(column, _bound(call), type_=type_, failures=self.on_error)
-        if dtype is None or state is None or not _fits(cells, dtype, call.frame.container):
-            return Built(cells, default_dtype(call.frame.container, cells.type))
-        return Built(cells, dtype, None if state["categories"] is None else self._opened(state, call))
-
-    def _rewrapped(self, state: State, call: KeyedCall) -> State:
-        if state["categories"] is None:
-            return state
-        known = Column(
-            state["name"], pa.array(state["categories"], pa.large_string()), dtype_from_plain(state["dtype"])
-        )
-        tokens = self._cipher(state["context"], call).reseal(known, b"", key_id=call.key_id)
-        return state | {"categories": tokens.to_pylist()}
-
-    def _cipher(self, context: str, call: KeyedCall) -> Tokens | FormatCipher:
-        """Return how a context's cells are sealed and opened; formats name no key, and open with the pinned one."""
-        if self.mode != "format-preserving":
-            return Tokens(call.keys, self.mode, context, self.pad, protect_nulls=self.null == "protect")
-        pinned = getattr(self, "key_id_", call.keys.primary)
-        letters = letters_of(self.alphabet)
-        luhn = self.check_digit is not None
-        return FormatCipher(call.keys, pinned, context, letters, self.keep, self.keep_first, self.keep_last, luhn)
-
-    def _states_to_open(self, frame: Frame) -> dict[int, State | None]:
-        """Return the positions of the columns to open, and what was remembered of each."""
+    def _searched(self, column: Any, found: str) -> State | None:
+        """Return what was kept of a column that is searched for values of a type, or refuse one that has no tokens."""
         if not hasattr(self, "_states"):
-            return dict.fromkeys(self._find_columns(frame))
-        if self._names is None or not frame.named:
-            if len(frame.names) != self.n_features_in_:
-                raise InputError(
-                    f"The table has {len(frame.names)} columns, but {type(self).__name__} was fitted on "
-                    f"{self.n_features_in_}. Columns without names are matched by position: pass all of them."
-                )
-            return dict(self._states)
-        unknown = [name for name in frame.names if name not in self._names]
-        if unknown:
-            raise InputError(
-                f"Columns {unknown!r} are not among those that {type(self).__name__} was fitted on. Where a "
-                f"ColumnTransformer put a prefix before the names, give it verbose_feature_names_out=False."
-            )
-        by_name = {state["name"]: state for state in self._states.values()}
-        return {position: by_name[name] for position, name in enumerate(frame.names) if name in by_name}
+            declared = None if callable(self.columns) else as_names(self.columns)
+            if declared is not None and column not in declared:
+                raise ParameterError(f"column names {column!r}, which is not among columns={declared!r}.")
+            return None
+        state = next((state for state in self._states.values() if state["name"] == column), None)
+        if state is None:
+            raise ParameterError(f"column names {column!r}, which {type(self).__name__} was not fitted to encrypt.")
+        types = {found, state["logical"]}
+        if "null" in types or len(types) == 1 or types <= _NUMBERS:
+            return state
+        raise InputError(f"Column {column!r} holds {state['logical']}, so no value of type {found} is in it.")
 
 
-@dataclass(frozen=True, slots=True)
-class _DataKeyCall(KeyedCall):
-    """What one fit to recipients works on: the keyring holds the new data key."""
-
-    wrapped: dict[str, list[dict[str, Any]]]
-
-
-def _context(state: State | None, column: Column, call: KeyedCall) -> str:
-    """Return the context that a column has since `fit`, else the one of its name."""
-    return str(state["context"]) if state else call.context_of(column)
-
-
-def _type_of(column: Column) -> Any:
-    """Return the type of a column's cells; that of its categories, where no cell is there."""
-    of_nulls = pa.types.is_null(column.data.type) and column.categories is not None
-    return column.categories.type if of_nulls else column.data.type
-
-
-def _fits(cells: Any, dtype: DType, container: str) -> bool:
-    """Tell whether opened cells go back into the dtype that `fit` saw."""
-    of_nulls = pa.types.is_null(cells.type) or cells.null_count == len(cells)
-    return dtype.container == container and (of_nulls or dtype.exact is None or dtype.arrow == cells.type)
-
-
-def _bound(call: KeyedCall) -> Any:
-    return bound_to(call.references.values())
+_NUMBERS = {"int", "float"}  # equal ones have equal tokens

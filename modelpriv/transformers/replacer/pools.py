@@ -10,12 +10,14 @@ import pickle
 import random
 import threading
 from collections import OrderedDict
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from modelpriv._columns.arrow import pc
 from modelpriv._columns.dtypes import is_text
 from modelpriv._columns.frame import read_cells
 from modelpriv.errors import InputError, ParameterError
@@ -77,7 +79,7 @@ def to_pool(values: Any, *, origin: str) -> pa.Array[Any]:
 
     Parameters
     ----------
-    values : list, tuple, pandas, polars or pyarrow column, or numpy array
+    values : list, tuple, set, pandas, polars or pyarrow column, or numpy array
         Texts, numbers, bools, dates, times or bytes, all of one type.
     origin : str
         Where they come from, for the error.
@@ -101,6 +103,8 @@ def to_pool(values: Any, *, origin: str) -> pa.Array[Any]:
         raise ParameterError(f"{origin} gives {pool.null_count} nulls among its values. A fake cannot be null.")
     # A copy: Arrow may have taken the user's own memory, and who changes the list later must not change the fakes.
     own: pa.Array[Any] = pool.take(pa.array(np.arange(len(pool))))
+    if isinstance(values, AbstractSet):
+        own = own.take(pc.sort_indices(own))  # its own order changes from process to process
     return own.cast(pa.large_string()) if is_text(own.type) else own
 
 

@@ -33,8 +33,8 @@ __all__ = ["Replacer"]
 _SEED = 32  # bytes
 
 
-def _has_order(values: object) -> bool:
-    return hasattr(values, "__len__") and not isinstance(values, (str, bytes, dict, set, frozenset))
+def _is_collection(values: object) -> bool:
+    return hasattr(values, "__len__") and not isinstance(values, (str, bytes, dict))
 
 
 class Replacer(KeyedColumnTransformer):
@@ -70,8 +70,9 @@ class Replacer(KeyedColumnTransformer):
         Faker's locale.
     provider_args : dict, optional
         Keyword arguments of the provider.
-    values : list or column of values, optional
-        Your own fakes, in place of a provider's; they are neither drawn nor changed, and repetitions count.
+    values : list, set or column of values, optional
+        Your own fakes, in place of a provider's; they are neither drawn nor changed, and repetitions count. Those of a
+        set are taken in ascending order.
     pool_size : int, default=10_000
         How many fakes the provider makes.
     unique : bool, default=False
@@ -132,7 +133,7 @@ class Replacer(KeyedColumnTransformer):
         "locale": [Text()],
         "provider_args": [InstanceOf(dict), None],
         "values": [
-            Satisfies(_has_order, "a list or a column, with an order and a length"),
+            Satisfies(_is_collection, "a list, a set or a column"),
             None,
         ],
         "pool_size": [Whole(least=1)],

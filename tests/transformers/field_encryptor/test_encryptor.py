@@ -499,6 +499,14 @@ def test_tokens_for_takes_a_column_of_any_kind(kind, unit):
     assert step.tokens_for(kind(when[:1]), column="when") == tokens["when"][:1].tolist()
 
 
+@pytest.mark.parametrize("values", [[np.int64(7)], {7}, (7.0,), np.array([7]), frozenset({np.uint8(7)})], ids=repr)
+def test_tokens_for_takes_numbers_of_any_kind(values, people):
+    """A number is found as a scalar of numpy, in a set, and as the float that equals it."""
+    step = FieldEncryptor("deterministic", key=KEYS, columns=["id"])
+    tokens = step.fit_transform(people)
+    assert step.tokens_for(values, column="id") == [tokens["id"][0]]
+
+
 def test_tokens_for_reads_an_array_as_a_table_does():
     """An array of instants is no array of numbers, also where nothing was fitted."""
     when = np.array(["2026-01-05"], "M8[ns]")

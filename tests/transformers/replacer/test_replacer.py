@@ -450,9 +450,11 @@ def test_a_failed_fit_changes_nothing():
         ({"unseen": "keep", "unique": True}, ParameterError, "unseen must be one of 'raise', 'pseudonym'"),
         ({"unseen": "pseudonym"}, ParameterError, "unseen='pseudonym' .* only with unique=True"),
         ({"unseen": "pseudonym", "unique": True, "provider": "pyint"}, ParameterError, "the fakes are int"),
-        ({"values": "abc"}, ParameterTypeError, "values must be a list or a column.*got str"),
-        ({"values": {"a"}}, ParameterTypeError, "values must be a list or a column.*got set"),
-        pytest.param({"values": iter("ab")}, ParameterTypeError, "values must be a list or a column", id="an iterator"),
+        ({"values": "abc"}, ParameterTypeError, "values must be a list, a set or a column.*got str"),
+        ({"values": {"a": "b"}}, ParameterTypeError, "values must be a list, a set or a column.*got dict"),
+        pytest.param(
+            {"values": iter("ab")}, ParameterTypeError, "values must be a list, a set or a column", id="an iterator"
+        ),
         ({"values": []}, ParameterError, "values gives no values"),
         ({"values": ["a"], "provider": "email"}, ParameterError, "values and provider were both given"),
         ({"values": ["a"], "locale": "de_DE"}, ParameterError, "values and locale were both given"),
@@ -470,3 +472,13 @@ def test_parameters_are_checked_at_fit(more, error, words):
     step = Replacer(**({"key": KEYS, "columns": ["x"]} | more))
     with pytest.raises(error, match=words):
         step.fit(pd.DataFrame({"x": ["Ada"], "id": [7]}))
+
+
+def test_fakes_may_be_a_set_and_scalars_of_numpy():
+    """Fakes of a set are taken in ascending order, which is the same in every process, and numpy's as Python's."""
+    table = pd.DataFrame({"ward": list("abcdefgh")})
+    chosen = [
+        Replacer(values=values, key=KEYS).fit_transform(table)["ward"].tolist()
+        for values in ([3, 5, 7], {7, 5, 3}, frozenset({np.int64(5), np.int8(3), 7}), [np.int64(3), 5, np.int32(7)])
+    ]
+    assert chosen[0] == chosen[1] == chosen[2] == chosen[3]
