@@ -12,9 +12,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from modelpriv import FieldEncryptor, Keyring, testing
+from modelpriv import FieldEncryptor, Keyring
 from modelpriv._columns.frame import Built
-from modelpriv.testing import CANARY, CONTAINERS, check_privacy_transformer, containers, people
+from modelpriv.testing import CANARY, CONTAINERS, check_privacy_transformer, containers, contract, people, tables
 from modelpriv.transformers.base import BaseColumnTransformer
 
 KEYS = Keyring.generate()
@@ -315,22 +315,22 @@ def test_each_check_catches_what_breaks_it(check, broken):
 
 def test_no_check_is_without_a_transformer_that_fails_it():
     """For every check there is at least one transformer here that fails it."""
-    assert {check.__name__ for check in testing._CHECKS} == set(BROKEN)
+    assert {check.__name__ for check in contract._CHECKS} == set(BROKEN)
 
 
 def test_the_table_of_the_checks_is_the_same_everywhere():
     """The checks' table has the same cells in every kind of container, with secrets, a null and a duplicated index."""
-    tables = [testing._cells(people(name)) for name in CONTAINERS]
-    assert all(table == tables[0] for table in tables)
-    assert [CANARY in str(cell) for cell in tables[0][1]] == [True] * 5 + [False]
+    found = [tables.cells_of(people(name)) for name in CONTAINERS]
+    assert all(table == found[0] for table in found)
+    assert [CANARY in str(cell) for cell in found[0][1]] == [True] * 5 + [False]
     assert people("pandas").index.has_duplicates
 
 
 def test_polars_is_optional(monkeypatch):
     """Where polars is not installed, the checks run on all other kinds of table."""
-    monkeypatch.setattr(testing.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(tables.importlib.util, "find_spec", lambda name: None)
     assert containers() == [name for name in CONTAINERS if name != "polars"]
-    monkeypatch.setattr(testing, "_build", _no_polars(testing._build))
+    monkeypatch.setattr(tables, "build", _no_polars(tables.build))
     check_privacy_transformer(Digest())
 
 
@@ -357,4 +357,4 @@ def test_frames_of_every_kind_are_compared_cell_by_cell():
         pa.table({"a": [1.5, None]}),
         [[1.5], [None]],
     ):
-        assert testing._cells(table) == [[1.5, None]]
+        assert tables.cells_of(table) == [[1.5, None]]

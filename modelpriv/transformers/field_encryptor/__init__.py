@@ -1,1 +1,5 @@
-"""FieldEncryptor, its tokens and its formats."""
+"""FieldEncryptor: its ciphers, its parameters and what it keeps of columns."""
+
+from modelpriv.transformers.field_encryptor.encryptor import FieldEncryptor
+
+__all__ = ["FieldEncryptor"]
