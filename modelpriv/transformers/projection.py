@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from modelpriv._columns.frame import open_frame
 from modelpriv._core import events
-from modelpriv._core.checks import Rules, Text, Whole, check_parameters
+from modelpriv._core.checks import Rules, Text, Whole, check, check_parameters
 from modelpriv.errors import InputError, InputTypeError, ParameterError
 from modelpriv.kernels.prf.rotation import rotation
 from modelpriv.keys import AnyKeyring, KeyParameter, resolve
@@ -35,8 +35,9 @@ _DTYPES = [np.float64, np.float32]
 class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Obfuscate numeric columns by a secret rotation. This is obfuscation, not encryption.
 
-    Whoever knows as many original rows as there are components, beside what became of them, finds the rotation by least
-    squares and with it every other row. Do not hand the result to someone who may know some of the people in it.
+    Someone who knows one original row fewer than there are components, and what became of them, finds the rotation by
+    least squares and with it every other row. Without any known row, independent component analysis reads columns that
+    are not normally distributed. Do not hand the result to someone who may know some of the people in it.
 
     The rows are centred, projected onto the `n_components` directions of greatest variance (a truncated singular value
     decomposition; at full rank nothing is cut) and multiplied by an orthogonal matrix that only the key's holder can
@@ -57,7 +58,8 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
     Parameters
     ----------
     n_components : int, default=None
-        Number of columns that come out. None keeps the full rank: as many as came in.
+        Number of columns that come out, 2 or more. None keeps the full rank: as many as came in. `fit` needs at least
+        as many rows.
     key : Keyring or str
         The keyring, or a keyring URI.
     context : str, default="projection"
@@ -98,7 +100,8 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
     """
 
     key = KeyParameter()
-    _parameter_rules: ClassVar[Rules] = {"n_components": [Whole(), None], "context": [Text()]}
+    _parameter_rules: ClassVar[Rules] = {"context": [Text()]}
+    _least = 2  # components: a rotation of one changes its sign at most
 
     def __init__(
         self, n_components: int | None = None, *, key: AnyKeyring | str | None = None, context: str = "projection"
@@ -126,9 +129,9 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
         Raises
         ------
         ParameterError, ParameterTypeError
-            A parameter is not allowed, or `n_components` is more than the table gives.
+            A parameter is not allowed, or `n_components` is more than there are columns.
         InputError, InputTypeError
-            `X` holds something that is no number.
+            `X` holds something that is not a number, has a single column, or fewer rows than components.
         KeyUnavailableError
             The key cannot be had.
         """
@@ -210,13 +213,21 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
 
     def _check_parameters(self) -> None:
         check_parameters(self, self._parameter_rules)
+        check("n_components", self.n_components, Whole(least=self._least), None)
 
     def _rank(self, rows: int, columns: int) -> int:
+        if columns < self._least:
+            raise InputError(
+                "The table has 1 feature(s), and a rotation of one column changes its sign at most: each distance from "
+                "the mean would show. Give it 2 columns or more."
+            )
         wanted = columns if self.n_components is None else int(self.n_components)
-        if wanted != columns and not 1 <= wanted <= min(rows, columns):
-            raise ParameterError(
-                f"n_components={wanted} is not between 1 and {min(rows, columns)}, the smaller of {rows} rows and "
-                f"{columns} columns."
+        if wanted > columns:
+            raise ParameterError(f"n_components={wanted} is more than the {columns} columns of the table.")
+        if rows < wanted:
+            raise InputError(
+                f"The table has n_samples={rows}, fewer than its {wanted} components, so the rows do not determine "
+                "what varies. Fit on more rows, or set n_components to fewer."
             )
         return wanted
 

@@ -14,7 +14,7 @@ from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, FastICA
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
@@ -27,10 +27,16 @@ from modelpriv.errors import InputError, InputTypeError, KeyUnavailableError, Pa
 from modelpriv.transformers import projection as module
 
 PATIENTS, PROGRESS = load_diabetes(return_X_y=True, scaled=False)
-RANKS = [None, 10, 4, 1]
+RANKS = [None, 10, 4, 2]
 
 
-@parametrize_with_checks([KeyedProjection(key=KEYS), KeyedProjection(1, key=KEYS)], expected_failed_checks=lambda _: {})
+class OfOneComponent(KeyedProjection):
+    """Takes a single component, which scikit-learn's checks set on whatever has `n_components`."""
+
+    _least = 1
+
+
+@parametrize_with_checks([OfOneComponent(key=KEYS), OfOneComponent(2, key=KEYS)], expected_failed_checks=lambda _: {})
 def test_scikit_learn_checks(estimator, check):
     """Every check of scikit-learn's passes, at full rank and truncated."""
     check(estimator)
@@ -61,7 +67,6 @@ def test_wide_tables_are_truncated_like_pca():
     wide = np.random.default_rng(0).standard_normal((8, 30))
     hidden = KeyedProjection(5, key=KEYS).fit_transform(wide)
     assert_allclose(pdist(hidden), pdist(PCA(5).fit_transform(wide)))
-    assert KeyedProjection(key=KEYS).fit_transform(wide).shape == (8, 30)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,7 @@ def test_names_come_out():
 def test_it_works_in_a_column_transformer_and_a_grid_search():
     """Beside other steps, cloned for two workers, with a keyring that lives only in memory, it fits and predicts."""
     step = make_column_transformer((KeyedProjection(key=KEYS), [0, 1, 2]), remainder="passthrough")
-    grid = {"columntransformer__keyedprojection__n_components": [1, 3]}
+    grid = {"columntransformer__keyedprojection__n_components": [2, 3]}
     search = GridSearchCV(make_pipeline(step, Ridge()), grid, n_jobs=2).fit(PATIENTS, PROGRESS)
     assert search.predict(PATIENTS).shape == PROGRESS.shape
 
@@ -247,12 +252,40 @@ def test_known_rows_break_it(rank):
     assert_allclose(hidden[known:] @ found + projection.mean_, plain[known:], rtol=1e-6, atol=1e-6)
 
 
-def test_one_row_less_does_not_break_it():
-    """With one known row less than components, least squares does not find the others."""
+def test_one_row_less_breaks_it_too():
+    """With one known row less than components two rotations are left, and one of them gives every other row."""
     projection = KeyedProjection(key=KEYS).fit(PATIENTS)
     hidden = projection.transform(PATIENTS)
-    found = np.linalg.lstsq(hidden[:9], PATIENTS[:9] - projection.mean_, rcond=None)[0]
-    assert not np.allclose(hidden[9:] @ found + projection.mean_, PATIENTS[9:], rtol=1e-2)
+    mean = PATIENTS.mean(axis=0)
+    left, _, right = np.linalg.svd(hidden[:9].T @ (PATIENTS[:9] - mean))
+    guesses = [hidden @ left @ np.diag([1.0] * 9 + [sign]) @ right + mean for sign in (1, -1)]
+    assert min(np.abs(guess - PATIENTS).max() for guess in guesses) < 1e-6
+
+
+def test_no_known_row_is_needed_to_read_a_column_that_is_not_normal():
+    """Independent component analysis finds a column of two values in the result, without any known row."""
+    hidden = KeyedProjection(key=KEYS).fit_transform(PATIENTS)
+    sources = FastICA(algorithm="deflation", whiten="unit-variance", random_state=0, max_iter=2000).fit_transform(
+        hidden
+    )
+    sex = PATIENTS[:, 1] > 1.5
+    right = ((sources > 0) == sex[:, None]).mean(axis=0)
+    assert np.maximum(right, 1 - right).max() > 0.99
+
+
+@pytest.mark.parametrize("rows", [1, 4, 9])
+def test_fewer_rows_than_components_are_refused(rows):
+    """A fit on fewer rows than components is refused, with both numbers; more rows, or fewer components, pass."""
+    with pytest.raises(InputError, match=f"n_samples={rows}, fewer than its 10 components"):
+        KeyedProjection(key=KEYS).fit(PATIENTS[:rows])
+    assert KeyedProjection(key=KEYS).fit(PATIENTS[:10]).transform(PATIENTS[:rows]).shape == (rows, 10)
+
+
+@pytest.mark.parametrize("rank", [None, 2])
+def test_a_single_column_is_refused(rank):
+    """One column has no rotation that hides it: it would come out as distances from its mean."""
+    with pytest.raises(InputError, match=r"1 feature\(s\)"):
+        KeyedProjection(rank, key=KEYS).fit(PATIENTS[:, :1])
 
 
 def test_known_axes_break_it_up_to_signs():
@@ -271,10 +304,11 @@ def test_known_axes_break_it_up_to_signs():
     [
         ({"key": None}, ParameterError, "key"),
         ({"key": 5}, ParameterTypeError, "key must be a Keyring.*got int"),
-        ({"n_components": 0}, ParameterError, "n_components=0 is not between 1 and 10"),
-        ({"n_components": 11}, ParameterError, "n_components=11 is not between 1 and 10.*442 rows and 10 columns"),
-        ({"n_components": 0.9}, ParameterTypeError, "n_components must be a whole number or None, got float"),
-        ({"n_components": True}, ParameterTypeError, "n_components must be a whole number or None, got bool"),
+        ({"n_components": 0}, ParameterError, "n_components must be a whole number of at least 2 or None, got 0"),
+        ({"n_components": 1}, ParameterError, "n_components must be a whole number of at least 2 or None, got 1"),
+        ({"n_components": 11}, ParameterError, "n_components=11 is more than the 10 columns"),
+        ({"n_components": 0.9}, ParameterTypeError, "n_components must be a whole .* or None, got float"),
+        ({"n_components": True}, ParameterTypeError, "n_components must be a whole .* or None, got bool"),
         ({"context": None}, ParameterTypeError, "context must be a text that is not empty, got None"),
         ({"context": ""}, ParameterError, "context must be .*, got an empty one"),
     ],
