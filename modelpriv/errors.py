@@ -9,8 +9,8 @@ __all__ = [
     "ModelprivError",
     "ParameterError",
     "ParameterTypeError",
-    "ProtectionWarning",
     "SealedFileError",
+    "SealedFileWarning",
     "UntrustedError",
 ]
 
@@ -51,12 +51,12 @@ class UntrustedError(SealedFileError):
     """No one whom the caller trusts vouches for a file, so nothing in it was run."""
 
 
+class SealedFileWarning(UserWarning):
+    """A sealed file was read or written, but something about it needs your attention."""
+
+
 class LockedError(ModelprivError, AttributeError):
     """A sealed object is locked: its key is not available, or no one trusted vouches for it.
 
     It is also an `AttributeError`, so that `hasattr` and scikit-learn's checks for fitted attributes return False.
     """
-
-
-class ProtectionWarning(UserWarning):
-    """A result is protected, but perhaps not as you expect: cells lack their format, or values share a fake."""

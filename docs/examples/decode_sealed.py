@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 def decode(data, *, ring_key=None, passphrase=None, ed25519=None):
     magic, version, *lengths, zero, body_length, trailer_length = struct.unpack_from("<8sIIIIQQ", data)
-    assert (magic, version, zero) == (b"\x8fmpriv\r\n", 1, 0)
+    assert (magic, version, zero) == (b"\x8fmpriv\r\n", 2, 0)
     prelude, file = data[:40], io.BytesIO(data[40:])
     manifest, *slots = (file.read(length) for length in (*lengths, lengths[1]))
-    digest = sha256(manifest).digest()
+    digest, origin = sha256(manifest).digest(), json.loads(manifest)["origin"]
 
     # The envelope: of its two slots the one with the higher number gives the key of the file.
     slot = max(slots, key=lambda slot: struct.unpack_from("<Q", slot))
@@ -34,7 +34,10 @@ def decode(data, *, ring_key=None, passphrase=None, ed25519=None):
         derived = Argon2id(salt=unbase64(stanza["salt"]), length=96, **costs).derive(passphrase)
         assert hmac.compare_digest(derived[:32], unbase64(stanza["commitment"]))
         wrap_key = derived[32:]
-    file_key = AESSIV(wrap_key).decrypt(unbase64(stanza["wrapped"]), [enc(b"modelpriv/1", b"sealed", digest)])
+    assert origin != "shared" or "body" in stanza
+    bound = [unbase64(stanza["body"])] if "body" in stanza else []
+    context = enc(b"modelpriv/1", b"sealed", digest, origin.encode(), *bound)
+    file_key = AESSIV(wrap_key).decrypt(unbase64(stanza["wrapped"]), [context])
     body_key, mac_key = (
         HKDFExpand(SHA256(), 32, enc(b"modelpriv/1", b"sealed", use)).derive(file_key) for use in (b"body", b"envelope")
     )
@@ -45,7 +48,8 @@ def decode(data, *, ring_key=None, passphrase=None, ed25519=None):
     header = file.read(74)
     assert hmac.compare_digest(header[42:], kdf(body_key, header, b"HEADER_TAG:", digest, 32))
     message_key = kdf(body_key, header, b"MESSAGE_KEY:", digest, 48)
-    size, left, number, plaintext, digests = int.from_bytes(header[2:6], "big"), body_length - 74, 0, b"", b""
+    size, left, number, plaintext = int.from_bytes(header[2:6], "big"), body_length - 74, 0, b""
+    digests = sha256(header).digest()
     while left:
         segment = file.read(min(size, left))
         left -= len(segment)
@@ -57,13 +61,13 @@ def decode(data, *, ring_key=None, passphrase=None, ed25519=None):
         plaintext += cipher.decrypt(segment[4:16], segment[16:], associated_data)
         number += 1
 
-    # The trailer: the digests of the segments, and a signature over all that never changes.
-    trailer = file.read()
+    # Others may know the file key: the stanza, or the signature in the trailer, vouches for the digest of the body.
+    body_digest, trailer = sha256(digests).digest(), file.read()
+    assert bound in ([], [body_digest])
     assert len(trailer) == trailer_length
-    if json.loads(manifest)["origin"] == "signed":
-        signed = (version.to_bytes(4, "big"), digest, header, body_length.to_bytes(8, "big"), sha256(digests).digest())
-        signature = unbase64(json.loads(trailer[len(digests) :])["value"])
-        Ed25519PublicKey.from_public_bytes(ed25519).verify(signature, enc(b"modelpriv sealed v1", *signed))
+    if origin == "signed":
+        signature, signed = unbase64(json.loads(trailer)["value"]), enc(b"modelpriv sealed v2", digest, body_digest)
+        Ed25519PublicKey.from_public_bytes(ed25519).verify(signature, signed)
 
     # Nothing was unpickled until here. Arrays lie behind the pickle, and are used where they lie.
     stream_length, count = struct.unpack_from("<QQ", plaintext)

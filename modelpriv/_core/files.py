@@ -88,8 +88,9 @@ def locked(file: BinaryIO, end: int, *, shared: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        file.seek(end)
-        lock.locking(file.fileno(), lock.LK_UNLCK, 1)
+        if not file.closed:
+            file.seek(end)
+            lock.locking(file.fileno(), lock.LK_UNLCK, 1)
 
 
 def _permissions(path: Path) -> int | None:

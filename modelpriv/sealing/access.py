@@ -28,12 +28,19 @@ class Ways:
         return not self.recipients and (self.provider is None or self.provider.type == passphrases.TYPE)
 
     @property
+    def single(self) -> bool:
+        """Whether there is one way only."""
+        return sum((self.keyring is not None, self.passphrase is not None, self.provider is not None)) == 1 and not (
+            self.recipients
+        )
+
+    @property
     def none(self) -> bool:
         """Whether no way is named."""
         return self == Ways()
 
-    def wrap(self, file_key: bytes, context: bytes) -> list[stanzas.Stanza]:
-        """Wrap the file key in each of the ways."""
+    def wrap(self, file_key: bytes, context: bytes, body: bytes = b"") -> list[stanzas.Stanza]:
+        """Wrap the file key in each of the ways, bound to the digest of a body if it is given."""
         return stanzas.wrap(
             file_key,
             context=context,
@@ -41,6 +48,7 @@ class Ways:
             passphrase=self.passphrase,
             recipients=self.recipients,
             provider=self.provider,
+            body=body,
         )
 
 
@@ -54,6 +62,8 @@ def to_ways(key: object, passphrase: Passphrase | None, recipients: object = Non
     KeyUnavailableError
         The keyring cannot be fetched.
     """
+    if passphrase is not None:
+        passphrases.as_bytes(passphrase)  # now: it may be used only when the body has been written
     ways = Ways(
         None if key is None else resolve_whole(key),
         passphrase,
@@ -110,9 +120,9 @@ class Opener:
     identity: Identity | None = None
     providers: tuple[KeyProvider, ...] = ()
 
-    def unwrap(self, found: list[stanzas.Stanza], context: bytes) -> bytes:
-        """Give the file key, from the first stanza that opens."""
-        return stanzas.unwrap(
+    def unwrap(self, found: list[stanzas.Stanza], context: bytes) -> tuple[bytes, stanzas.Stanza]:
+        """Give the file key, and the stanza that it comes from: the first that opens."""
+        return stanzas.unwrap_by(
             found,
             context=context,
             keyring=self.keyring,

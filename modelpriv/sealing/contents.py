@@ -1,6 +1,5 @@
 """What goes into a sealed file: the object, and who opens it, from the caller of `dump` or from the object itself."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,7 +8,6 @@ from modelpriv.keys import Signer, SigningKey
 from modelpriv.sealing import serializers, writing
 from modelpriv.sealing.access import Passphrase, Ways, to_ways
 from modelpriv.sealing.format import buffers, layout
-from modelpriv.sealing.format.signature import Sink
 from modelpriv.sealing.policy import AccessPolicy
 
 
@@ -58,8 +56,8 @@ class Request:
         return (self.key, self.passphrase, self.recipients, self.wrap_with) != (None, None, None, None)
 
 
-def prepare(model: object, request: Request) -> Callable[[Sink], object]:
-    """Do everything that can fail before a byte is written; return the function that writes the file.
+def prepare(model: object, request: Request) -> writing.Draft | writing.Copy:
+    """Do everything that can fail before a byte is written; return what then writes the file.
 
     Raises
     ------
@@ -68,12 +66,14 @@ def prepare(model: object, request: Request) -> Callable[[Sink], object]:
     """
     contents = model._to_seal() if isinstance(model, Sealable) else Contents(payload=model, bare=model)  # noqa: SLF001 - a protocol of this package
     if contents.sealed is not None:
-        return _copy(contents.sealed, request)
+        if request != Request():
+            raise LockedError("the model is locked, so its keys and metadata cannot be changed: unlock(...) it first.")
+        return writing.Copy(contents.sealed)
     source: Any = request if request.names_ways else contents
     ways = to_ways(source.key, request.passphrase, source.recipients, request.wrap_with)
     signing_key = _signing_key(contents, request, ways)
     origin = writing.origin(ways, signing_key)
-    unsigned = origin == "signed" and signing_key is None
+    unsigned = origin == layout.SIGNED and signing_key is None
     code = contents.code if request.code is None else request.code
     serializer = serializers.choose(code, unsigned=unsigned, policy=contents.policy)
     manifest = layout.new_manifest(
@@ -85,15 +85,7 @@ def prepare(model: object, request: Request) -> Callable[[Sink], object]:
         estimator=contents.description,
     )
     pieces = buffers.lay_out(*serializers.take_apart(contents.bare if unsigned else contents.payload, serializer))
-    write = writing.prepare(manifest, sum(map(len, pieces)), ways, sign_with=signing_key)
-    return lambda sink: write(pieces, sink)
-
-
-def _copy(sealed: bytes, request: Request) -> Callable[[Sink], object]:
-    """Write a locked object as the file that it came from: it cannot be sealed in another way."""
-    if request != Request():
-        raise LockedError("the model is locked, so its keys and metadata cannot be changed: unlock(...) it first.")
-    return lambda sink: sink(memoryview(sealed))
+    return writing.draft(manifest, pieces, sum(map(len, pieces)), ways, sign_with=signing_key)
 
 
 def _signing_key(contents: Contents, request: Request, ways: Ways) -> SigningKey | None:

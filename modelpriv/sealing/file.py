@@ -22,9 +22,9 @@ from modelpriv.sealing.access import Passphrase, to_opener
 from modelpriv.sealing.contents import Request, prepare
 from modelpriv.sealing.format import buffers, layout
 from modelpriv.sealing.policy import check_rules
-from modelpriv.sealing.reading import File, check_file, finish, open_head, opened
+from modelpriv.sealing.reading import File, check_file, finish, open_head, opened, report_damage
 from modelpriv.sealing.trust import to_trust
-from modelpriv.sealing.writing import write_all
+from modelpriv.sealing.writing import in_order
 
 
 def dump(
@@ -110,15 +110,16 @@ def dump(
     Ridge(alpha=0.5)
     """
     with _event("dump", file):
-        write = prepare(model, Request(key, passphrase, recipients, wrap_with, sign_with, code, metadata))
+        draft = prepare(model, Request(key, passphrase, recipients, wrap_with, sign_with, code, metadata))
         if isinstance(file, str | os.PathLike):
             with files.replacing(file, durable=durable) as target:
-                write(target.write)
+                draft.write(target)
             return
         check_file(file, "write")
         if durable:
             raise ParameterError("durable=True is only for a path: sync the file object yourself.")
-        write(lambda data: write_all(file.write, data))
+        with in_order(file.write, steps_back=draft.steps_back) as forward:
+            draft.write(forward)
 
 
 def dumps(
@@ -141,7 +142,7 @@ def dumps(
     """
     file = io.BytesIO()  # it gives its bytes away without a copy, as a bytearray could not
     with _event("dump", file):
-        prepare(model, Request(key, passphrase, recipients, wrap_with, sign_with, code, metadata))(file.write)
+        prepare(model, Request(key, passphrase, recipients, wrap_with, sign_with, code, metadata)).write(file)
     return file.getvalue()
 
 
@@ -220,6 +221,7 @@ def load(
             serializers.check_versions(serializer, found.fields["versions"])
             stream, memory = buffers.read(found.body.readinto, found.length)
             finish(source, found, trust)
+            report_damage(found)
     with opening(opener.keyring), _explaining(found.fields["versions"]):
         return serializers.restore(stream, memory, serializer, trust.types)
 

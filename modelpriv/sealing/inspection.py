@@ -8,14 +8,8 @@ from modelpriv.sealing.format import layout, slots
 from modelpriv.sealing.policy import AccessPolicy
 from modelpriv.sealing.reading import File, opened, read_head
 
-_LONG = {
-    "wrapped",
-    "salt",
-    "commitment",
-    "passes",
-    "memory_kib",
-    "lanes",
-}  # say nothing to a person
+# Fields of a stanza that say nothing to a person.
+_LONG = frozenset({"wrapped", "check", "body", "salt", "commitment", "passes", "memory_kib", "lanes"})
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,8 @@ class Unverified:
     file_id : str
         A random number that the file got when it was written.
     origin : str
-        Who can have written it: ``"keyring"``, the holders of its keys and passphrases; ``"signed"``, anyone, so that
+        Who can have written it: ``"sole"``, the holders of the one keyring or passphrase that opens it; ``"shared"``,
+        the holder of the key or passphrase that you open it with, not the other readers; ``"signed"``, anyone, so that
         the signature counts.
     signer : str or None
         The id of the signer; the signature was not checked.
@@ -106,7 +101,7 @@ def inspect(file: File) -> Unverified:
     unverified: what the file claims
       size: ...
       file_id: '...'
-      origin: 'keyring'
+      origin: 'sole'
       signer: None
       serializer: 'pickle-5'
       stanzas: ({'type': 'argon2id'},)

@@ -1,8 +1,10 @@
 """Reading a sealed file: its head as it claims to be, then the body as far as the key vouches for it."""
 
 import contextlib
+import hmac
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,10 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from modelpriv._core import events
-from modelpriv.errors import ParameterTypeError, SealedFileError
+from modelpriv.errors import ParameterTypeError, SealedFileError, SealedFileWarning
 from modelpriv.keys import stanzas
 from modelpriv.sealing.access import Opener
 from modelpriv.sealing.format import floe, layout, signature, slots
+from modelpriv.sealing.format.digest import Observed
 from modelpriv.sealing.trust import Trust
 
 File = str | os.PathLike[str] | BinaryIO
@@ -28,22 +31,21 @@ class Head:
     slots: tuple[bytes, bytes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # a repr would show the file key
 class OpenFile:
     """A file whose head is verified, what its manifest says, and what reads and verifies its body."""
 
     head: Head
     fields: dict[str, Any]
     envelope: slots.OpenEnvelope
-    header: bytes
     body: floe.Reader
     length: int
-    observed: signature.Observed | None
+    observed: Observed | None
 
     @property
     def signed(self) -> bool:
         """Whether there is a signature, by anyone."""
-        return self.observed is not None
+        return bool(self.head.prelude.trailer)
 
 
 @contextlib.contextmanager
@@ -74,50 +76,73 @@ def open_head(source: floe.Source, size: int, opener: Opener) -> OpenFile:
     head = read_head(source, size)
     fields = layout.read_manifest(head.manifest)
     events.note(file_id=fields["file_id"])
-    context = slots.wrap_context(head.manifest)
+    context = slots.wrap_context(head.manifest, fields["origin"])
     envelope = slots.open_(
         head.slots, lambda found: opener.unwrap(found, context), prelude=head.prelude, manifest=head.manifest
     )
-    if fields["origin"] == "keyring" and not all(map(stanzas.is_symmetric, envelope.stanzas)):
-        raise SealedFileError(
-            "the sealed file says that only keys and passphrases open it, but others do too: it was put together from "
-            "other files."
-        )
+    _check_origin(fields["origin"], envelope)
     key = slots.derive(envelope.file_key, "body")
     message = floe.Message(key, sha256(head.manifest).digest(), header=_read_bytes(source, floe.HEADER))
-    observed = signature.Observed() if head.prelude.trailer else None
+    observed = Observed(message.header) if head.prelude.trailer or "body" in envelope.stanza else None
     body = floe.Reader(message, head.prelude.body, source, observed)
-    length = floe.plaintext_length(head.prelude.body)
-    return OpenFile(head, fields, envelope, message.header, body, length, observed)
+    return OpenFile(head, fields, envelope, body, floe.plaintext_length(head.prelude.body), observed)
 
 
 def finish(source: floe.Source, found: OpenFile, trust: Trust) -> None:
-    """Read what follows a body that was read to its end, and check the signature if there is one.
+    """Verify a body that was read to its end: by the stanza that is bound to it, or by the signature that follows.
 
     Raises
     ------
     UntrustedError
         A stranger signed the file.
     SealedFileError
-        The signature does not match the file.
+        The body is not the one that the stanza was made for, or the signature does not match the file.
     """
     if found.observed is None:
         return
-    trailer = _read_bytes(source, found.head.prelude.trailer)
-    signature.check(
-        trailer,
-        manifest=found.head.manifest,
-        header=found.header,
-        body=found.head.prelude.body,
-        read=found.observed.digests,
-        trusted=tuple(signer for signer in trust.signers if signer.id == found.fields.get("signer")),
-    )
+    digest, bound = found.observed.digest(), stanzas.body_of(found.envelope.stanza)
+    if bound and not hmac.compare_digest(bound, digest):
+        raise SealedFileError(
+            "the body of the sealed file is not the one that its key was wrapped for: someone else who can open the "
+            "file put it there."
+        )
+    if found.signed:
+        trusted = tuple(signer for signer in trust.signers if signer.id == found.fields.get("signer"))
+        signature.check(_read_bytes(source, found.head.prelude.trailer), found.head.manifest, digest, trusted)
+
+
+def report_damage(found: OpenFile) -> None:
+    """Warn about a slot that is not authentic: the file opened by the other one."""
+    if found.envelope.damaged:
+        events.note(damaged_slot=True)
+        warnings.warn(
+            "one of the two envelope slots of the sealed file is damaged: a rewrap was interrupted, or someone changed "
+            "it. The other one opened the file; rewrap(...) without changes writes both again.",
+            SealedFileWarning,
+            stacklevel=3,
+        )
 
 
 def check_file(file: object, method: str) -> None:
     """Refuse anything that is not a file of bytes."""
     if isinstance(file, io.TextIOBase) or not hasattr(file, method):
         raise ParameterTypeError(f"file must be a path, or a file opened to {method} bytes, got {type(file).__name__}.")
+
+
+def _check_origin(origin: str, envelope: slots.OpenEnvelope) -> None:
+    """Check that the stanzas are those that a file of this origin can have."""
+    kinds = [way["type"] for way in envelope.stanzas]
+    symmetric = all(map(stanzas.is_symmetric, envelope.stanzas))
+    fits = {
+        layout.SOLE: symmetric and (len(kinds) == 1 or set(kinds) == {stanzas.KEYRING}),
+        layout.SHARED: symmetric and "body" in envelope.stanza,
+        layout.SIGNED: True,
+    }
+    if not fits[origin]:
+        raise SealedFileError(
+            f"the sealed file does not open by what a file of origin {origin!r} opens by: it was put together from "
+            "other files."
+        )
 
 
 def _read_bytes(source: floe.Source, length: int) -> bytes:

@@ -9,7 +9,8 @@ from modelpriv.keys import Identity, KeyProvider, Recipient, Signer, SigningKey
 from modelpriv.sealing import serializers, writing
 from modelpriv.sealing.access import Passphrase, to_opener, to_ways
 from modelpriv.sealing.format import floe, layout
-from modelpriv.sealing.reading import OpenFile, finish, open_head, opened
+from modelpriv.sealing.locking import hand_over, locked
+from modelpriv.sealing.reading import OpenFile, finish, open_head
 from modelpriv.sealing.trust import Trust, to_trust
 from modelpriv.sealing.writing import check_signing_key
 
@@ -31,14 +32,14 @@ def rekey(
 ) -> None:
     """Write a sealed file again under a fresh key, for other readers; nothing of it is unpickled.
 
-    It protects the file from now on against whoever could open it before: the new one has nothing in common with what
-    they may have kept. It leaks as much as the file did. It cannot take back what they have read, or a copy that they
-    have kept.
+    *Protects against* everyone who could open the file before: the new file shares no key with what they may have kept.
+    *Leaks* as much as the file did. It *cannot* take back what they have read, or a copy that they kept. With it you
+    vouch for the model as it is: so rekey only files that you would load.
 
     Parameters
     ----------
     file : path-like
-        A sealed file, which is replaced whole. Metadata, policy and versions stay; it gets a new id.
+        A sealed file, which is replaced as a whole. Metadata, policy and versions stay; the file gets a new id.
     key : Keyring or str, optional
         Opens the file now: a keyring, or the URI of one.
     passphrase : str or bytes, optional
@@ -46,7 +47,7 @@ def rekey(
     identity : Identity, optional
         Opens the file now.
     provider : KeyProvider, optional
-        Opens the file now. Those given to `modelpriv.keys.set_providers` are asked where nothing else is given.
+        Opens the file now. If you give nothing else, the providers of `modelpriv.keys.set_providers` are asked.
     new_key : Keyring or str, optional
         Its primary key opens the file from now on.
     new_passphrase : str or bytes, optional
@@ -56,29 +57,29 @@ def rekey(
     new_provider : KeyProvider, optional
         Opens the file from now on.
     sign_with : SigningKey, optional
-        Vouches for the new file, which needs it if recipients or a provider open it: the old signature is not of it.
+        Signs the new file; required if recipients or a provider open it. The signature of the old file does not fit.
     trusted_signers : iterable of Signer or str, optional
-        Who may have signed the file as it is, beside the signer of ``sign_with`` and those whom the process trusts.
-        What nobody trusted has signed is not vouched for again.
+        Who may have signed the file as it is, besides the signer of ``sign_with`` and those whom the process trusts.
     durable : bool, default=False
-        Whether the new file is synced to the disk before it takes the old one's place.
+        Whether to sync the new file to the disk before it takes the place of the old one.
 
     Raises
     ------
     SealedFileError
-        This is no sealed file, or it was cut, damaged or altered; it stays as it is.
+        This is not a sealed file, or it was cut, damaged or altered; it stays as it is. Or another process replaced it
+        at this moment.
     UntrustedError
-        Nobody who is trusted signed the file as it is; it stays so.
+        No one you trust signed the file; it stays as it is.
     KeyUnavailableError
-        Nothing that is given opens the file, or the new key cannot be had.
+        Nothing you gave opens the file, or the new keyring cannot be fetched.
     ParameterError, ParameterTypeError
-        There is no new way to open it, or no signature where one is needed, or a parameter is not allowed.
+        You named nothing that opens the new file, a signature is missing, or a parameter is not allowed.
     OSError
         The file cannot be read or written.
 
     See Also
     --------
-    rewrap : Change the keys in place, where nobody has to be kept out.
+    rewrap : Change the keys in place, if no one must be shut out.
 
     Examples
     --------
@@ -93,20 +94,18 @@ def rekey(
     opener = to_opener(key, passphrase, identity, provider)
     ways = to_ways(new_key, new_passphrase, new_recipients, new_provider)
     signing_key = check_signing_key(sign_with)
-    own = () if signing_key is None else (signing_key.signer,)
-    # The code that it may bring is not run here.
-    trust = Trust((*own, *to_trust(trusted_signers).signers), (), allow_code=True)
+    trust = _trust(signing_key, trusted_signers)
     if not ways.symmetric and signing_key is None:
         raise ParameterError("for new_recipients and new_provider the new file must be signed: pass sign_with=.")
     with (
         events.event("rekey", "model", file=os.fsdecode(file)),
+        locked(file, "rb") as source,
         files.replacing(file, durable=durable) as target,
-        opened(file) as (source, size),
     ):
-        found = open_head(source, size, opener)
+        found = open_head(source, os.fstat(source.fileno()).st_size, opener)
         if found.fields["serializer"] == serializers.SKOPS:
             raise ParameterError(
-                "nobody vouches for what is in the file: load it with trusted_types= and dump it anew."
+                "the file is not signed, so rekey cannot vouch for it: load it with trusted_types=, and dump the model."
             )
         trust.check(found.fields, signed=found.signed)
         manifest = layout.renewed(
@@ -114,13 +113,19 @@ def rekey(
             origin=writing.origin(ways, signing_key),
             signer=None if signing_key is None else signing_key.signer.id,
         )
-        write = writing.prepare(manifest, found.length, ways, sign_with=signing_key)
-        write(_pieces(found), target.write)
+        writing.draft(manifest, _pieces(found), found.length, ways, sign_with=signing_key).write(target)
         finish(source, found, trust)
+        hand_over(source, file)
+
+
+def _trust(signing_key: SigningKey | None, trusted_signers: Iterable[Signer | str]) -> Trust:
+    """Trust the caller's own signer too, and code that the file may hold: it is not run here."""
+    own = () if signing_key is None else (signing_key.signer,)
+    return Trust((*own, *to_trust(trusted_signers).signers), (), allow_code=True)
 
 
 def _pieces(found: OpenFile) -> Iterator[memoryview]:
-    """Give the plaintext of a body, a segment at a time, in memory that is used again."""
+    """Give the plaintext of a body, a segment at a time, in memory that is reused."""
     piece, left = memoryview(bytearray(min(floe.SEGMENT, found.length))), found.length
     while left:
         part = piece[: min(left, len(piece))]

@@ -9,6 +9,7 @@ from modelpriv.errors import ParameterTypeError, SealedFileError, UntrustedError
 from modelpriv.keys import Signer
 from modelpriv.keys.signing import read_signers
 from modelpriv.sealing import serializers
+from modelpriv.sealing.format import layout
 
 __all__ = ["Trust", "set_trusted", "to_trust"]
 
@@ -33,7 +34,8 @@ class Trust:
         UntrustedError
             It is not signed, no signer is trusted, or it brings code that you did not allow.
         """
-        if signed and (fields["origin"] == "keyring" or fields["serializer"] == serializers.SKOPS):
+        by_key = fields["origin"] != layout.SIGNED
+        if signed and (by_key or fields["serializer"] == serializers.SKOPS):
             raise SealedFileError(
                 "the sealed file has a signature that a file of its origin cannot have: it was put together."
             )
@@ -42,7 +44,7 @@ class Trust:
                 "the sealed file holds the code of its author's own classes, which runs when the file is read: pass "
                 "allow_code=True to allow that."
             )
-        if fields["origin"] == "keyring":
+        if by_key:
             return
         if fields["serializer"] == serializers.SKOPS:
             if self.types:

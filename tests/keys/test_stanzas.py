@@ -99,11 +99,30 @@ def test_nothing_given(stanzas):
 
 
 def test_an_equal_key_id(keyring, stanzas):
-    """A stanza with this keyring's key id that another key made is noticed."""
+    """A stanza with this keyring's key id that another key made is said to be that, and hides no other stanza."""
     other = Keyring.generate()
     (stanza,) = envelope.wrap(KEY, context=CONTEXT, keyring=other)
-    with pytest.raises(KeyUnavailableError, match=f"{keyring.primary}.*altered, or.*another key"):
-        envelope.unwrap([stanza | {"key_id": keyring.primary}], context=CONTEXT, keyring=keyring)
+    named = stanza | {"key_id": keyring.primary}
+    with pytest.raises(KeyUnavailableError, match=rf"{keyring.primary} \(another key than yours"):
+        envelope.unwrap([named], context=CONTEXT, keyring=keyring)
+    assert envelope.unwrap([named, *stanzas], context=CONTEXT, keyring=keyring) == KEY
+
+
+def test_the_stanza_that_opened_is_told(keyring, stanzas):
+    """The stanza that gave the key is returned with it."""
+    assert envelope.unwrap_by(stanzas, context=CONTEXT, keyring=keyring) == (KEY, stanzas[0])
+    assert envelope.unwrap_by(stanzas, context=CONTEXT, passphrase=PASSPHRASE) == (KEY, stanzas[1])
+
+
+@pytest.mark.parametrize("change", [{"body": to_base64(bytes(32))}, {"body": None}])
+def test_a_stanza_is_bound_to_a_body(keyring, change):
+    """A stanza for one body opens with its digest, and neither with another digest nor without one."""
+    stanzas = envelope.wrap(KEY, context=CONTEXT, keyring=keyring, passphrase=PASSPHRASE, body=b"\1" * 32)
+    altered = [{name: value for name, value in (stanza | change).items() if value is not None} for stanza in stanzas]
+    for given in ({"keyring": keyring}, {"passphrase": PASSPHRASE}):
+        assert envelope.unwrap(stanzas, context=CONTEXT, **given) == KEY
+        with pytest.raises(KeyUnavailableError, match="altered"):
+            envelope.unwrap(altered, context=CONTEXT, **given)
 
 
 def test_a_damaged_stanza_does_not_lock_the_others(keyring, stanzas):
@@ -121,7 +140,9 @@ def test_an_unknown_kind_is_passed_over(keyring, stanzas):
         envelope.unwrap([unknown], context=CONTEXT, keyring=keyring)
 
 
-@pytest.mark.parametrize("field", ["type", "key_id", "wrapped", "passes", "memory_kib", "lanes", "salt", "commitment"])
+@pytest.mark.parametrize(
+    "field", ["type", "key_id", "check", "wrapped", "passes", "memory_kib", "lanes", "salt", "commitment"]
+)
 @pytest.mark.parametrize("value", [None, 5.5, [], {}])
 def test_a_damaged_field(keyring, stanzas, field, value):
     """A field of another type is refused, whichever way would open it, before anything is tried."""
@@ -219,6 +240,7 @@ def test_a_vector():
     stanza = {
         "type": "keyring",
         "key_id": "8a72569d",
+        "check": "tohxbQgYGerXdfjN7iA8Cg",
         "wrapped": "iZJUt5ggMUP61rF7rUnW3JfMGmaZEgO7G8WXjiLoVaceRI5viFdgvuHzKZyOvOZR",
     }
     assert envelope.unwrap([stanza], context=CONTEXT, keyring=ring) == KEY

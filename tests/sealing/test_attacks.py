@@ -20,7 +20,7 @@ from sklearn.linear_model import Ridge
 from modelpriv import sealing
 from modelpriv._core import json as canonical_json
 from modelpriv._core import magic
-from modelpriv.errors import KeyUnavailableError, SealedFileError
+from modelpriv.errors import KeyUnavailableError, SealedFileError, SealedFileWarning
 from modelpriv.keys import Keyring, stanzas
 from modelpriv.sealing import serializers
 from modelpriv.sealing.format import buffers, floe, layout, slots
@@ -44,7 +44,7 @@ def forge(pieces, *, manifest=None, file_key=None, envelope_key=None, ways=None,
     """Write a file as someone would who has the key, with whatever they please in each part."""
     file_key = file_key or secrets.token_bytes(32)
     manifest = layout.new_manifest(None) if manifest is None else manifest
-    context = slots.wrap_context(manifest)
+    context = slots.wrap_context(manifest, "sole")
     ways = stanzas.wrap(file_key, context=context, keyring=key) if ways is None else ways(file_key, context)
     length = sum(map(len, pieces))
     prelude = layout.Prelude(len(manifest), floe.encrypted_length(length))
@@ -104,7 +104,8 @@ def test_every_flipped_bit(bomb, split):
         refuses(flipped(data, position), bomb)
     assert not bomb.exploded
     for position in slots[::61]:
-        sealing.loads(flipped(data, position), key=KEYRING)
+        with pytest.warns(SealedFileWarning, match="damaged"):
+            sealing.loads(flipped(data, position), key=KEYRING)
 
 
 def test_a_flipped_bit_in_both_slots(bomb, split):
@@ -121,6 +122,7 @@ def flipped(data, position):
     return bytes(altered)
 
 
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.SealedFileWarning")
 @given(data=st.data())
 @settings(max_examples=150)
 def test_random_damage(data):
@@ -136,7 +138,7 @@ def test_random_damage(data):
 @given(data=st.binary(max_size=300))
 def test_random_bytes(data):
     """Random bytes, behind a right magic or not, are refused as a file."""
-    for attempt in (data, magic.SEALED.begins + data, magic.SEALED.begins + b"\1\0\0\0" + data):
+    for attempt in (data, magic.SEALED.begins + data, magic.SEALED.begins + b"\2\0\0\0" + data):
         with pytest.raises(SealedFileError):
             sealing.loads(attempt, key=KEYRING)
         with pytest.raises(SealedFileError):
@@ -177,6 +179,7 @@ def test_a_segment_of_another_file(several, split, bomb):
     refuses(b"".join(head) + body[:at] + other[at : at + size] + body[at + size :], bomb)
 
 
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.SealedFileWarning")
 def test_parts_of_two_files(split):
     """However the parts of two files are combined, what opens is the manifest and the body of one of them."""
     files = [split(sealing.dumps(Ridge(alpha=number), key=KEYRING, metadata={"n": number})) for number in (1, 2)]
@@ -220,7 +223,7 @@ def test_one_body_for_two_keys(bomb, split):
     prelude, manifest, _, _, body = split(sealing.dumps(bomb(), key=KEYRING))
     own = Keyring.generate()
     file_key = secrets.token_bytes(32)
-    ways = stanzas.wrap(file_key, context=slots.wrap_context(manifest), keyring=own)
+    ways = stanzas.wrap(file_key, context=slots.wrap_context(manifest, "sole"), keyring=own)
     slot = slots.write(
         file_key, ways, prelude=layout.Prelude.read(prelude, len(prelude + manifest + body) + 8192), manifest=manifest
     )
@@ -257,9 +260,16 @@ def test_nothing_and_text(bomb):
 def test_a_later_format(bomb):
     """A file of a later format is refused as one, and so is a manifest of another format than its file."""
     data = bytearray(sealing.dumps(bomb(), key=KEYRING))
-    data[8] = 2
-    assert "format 2" in refuses(data, bomb)
-    assert "another format" in refuses(forge([b""], manifest=manifest_with(format=2)), bomb)
+    data[8] = 3
+    assert "upgrade modelpriv" in refuses(data, bomb)
+    assert "another format" in refuses(forge([b""], manifest=manifest_with(format=3)), bomb)
+
+
+def test_the_format_of_the_development(bomb):
+    """A file of the format that only development versions wrote is refused as that, with what to do."""
+    data = bytearray(sealing.dumps(bomb(), key=KEYRING))
+    data[8] = 1
+    assert "format 1, which only development versions" in refuses(data, bomb)
 
 
 # --- those who have the key, and files that are hostile from the start ---
@@ -272,10 +282,11 @@ def test_a_later_format(bomb):
         b"null",
         b"[]",
         b"{",
+        b'{"format":2}',
+        b'{"format":2,"format":2}',
         b'{"format":1}',
-        b'{"format":1,"format":1}',
         manifest_with(suite="NULL"),
-        manifest_with(origin="signed"),
+        manifest_with(origin="keyring"),
         manifest_with(serializer="cloudpickle"),
         manifest_with(unknown={}),
         manifest_with(versions="3.11"),
@@ -295,7 +306,7 @@ def test_manifests_that_are_not_known(manifest, bomb):
 def test_a_duplicate_key_in_the_manifest(bomb):
     """A manifest that says one thing twice is refused, for two readers could read two things."""
     honest = layout.new_manifest(None)
-    assert "manifest" in refuses(forge([b""], manifest=honest[:-1] + b',"origin":"keyring"}'), bomb)
+    assert "manifest" in refuses(forge([b""], manifest=honest[:-1] + b',"origin":"sole"}'), bomb)
 
 
 def test_an_envelope_under_another_key(bomb):

@@ -228,7 +228,7 @@ def test_the_file_is_what_is_documented(keyring, tmp_path):
     """The first bytes and the length of a file follow from the layout."""
     data = sealing.dumps(Ridge(), key=keyring)
     assert data[:8] == b"\x8fmpriv\r\n"
-    assert int.from_bytes(data[8:12], "little") == 1
+    assert int.from_bytes(data[8:12], "little") == 2
     manifest, slot = int.from_bytes(data[12:16], "little"), int.from_bytes(data[16:20], "little")
     body, trailer = int.from_bytes(data[24:32], "little"), int.from_bytes(data[32:40], "little")
     assert len(data) == layout.PRELUDE + manifest + 2 * slot + body + trailer

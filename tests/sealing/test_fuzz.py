@@ -57,6 +57,7 @@ def tried(data, opening, path):
     return errors
 
 
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.SealedFileWarning")
 def test_every_byte(sealed, bomb, tmp_path):
     """Any byte turned round is refused where it counts, and nothing is run that was not whole."""
     data, opening = sealed
@@ -77,6 +78,7 @@ def test_every_byte(sealed, bomb, tmp_path):
             sealing.loads(bytes(altered), **opening)
 
 
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.SealedFileWarning")
 @given(data=st.data())
 @settings(max_examples=120)
 def test_random_damage(data, tmp_path_factory):

@@ -26,7 +26,7 @@ def test_what_a_file_claims(data, keyring, tmp_path):
     for file in (tmp_path / "model.mpriv", str(tmp_path / "model.mpriv"), io.BytesIO(data)):
         claims = sealing.inspect(file)
         assert claims.size == len(data)
-        assert claims.origin == "keyring"
+        assert claims.origin == "shared"
         assert claims.stanzas == ({"type": "keyring", "key_id": keyring.primary}, {"type": "argon2id"})
         assert claims.versions["scikit-learn"] == sklearn.__version__
         assert claims.versions["numpy"] == np.__version__

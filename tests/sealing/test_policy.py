@@ -198,7 +198,7 @@ def test_drift(drift, here, opens, keyring, bomb, monkeypatch):
 def forge(manifest, payload, keyring):
     pieces = buffers.lay_out(*serializers.take_apart(payload, serializers.BY_REFERENCE))
     file = io.BytesIO()
-    writing.prepare(manifest, sum(map(len, pieces)), Ways(keyring), sign_with=None)(pieces, file.write)
+    writing.draft(manifest, pieces, sum(map(len, pieces)), Ways(keyring), sign_with=None).write(file)
     return file.getvalue()
 
 
@@ -226,7 +226,8 @@ def test_it_survives_rewrap_and_rekey(build, keyring, tmp_path):
     """The policy stays when the keys change."""
     path = tmp_path / "model.mpriv"
     sealing.dump(build(methods={"predict"}), path)
-    sealing.rewrap(path, key=keyring, add_passphrase="an example")
+    newer = keyring.rotate()
+    sealing.rewrap(path, key=newer, add=newer)
     sealing.rekey(path, key=keyring, new_key=keyring)
     assert sealing.inspect(path).policy == AccessPolicy({"predict"})
     assert not hasattr(sealing.load(path, key=keyring), "predict_proba")

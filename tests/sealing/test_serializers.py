@@ -181,8 +181,10 @@ def rewritten(data, keyring, obj, **changes):
     fields = layout.read_manifest(data[layout.PRELUDE : size]) | changes
     pieces = buffers.lay_out(*serializers.take_apart(obj, fields["serializer"]))
     file = io.BytesIO()
-    write = writing.prepare(canonical_json.dump(fields), sum(map(len, pieces)), to_ways(keyring, None), sign_with=None)
-    write(pieces, file.write)
+    draft = writing.draft(
+        canonical_json.dump(fields), pieces, sum(map(len, pieces)), to_ways(keyring, None), sign_with=None
+    )
+    draft.write(file)
     return file.getvalue()
 
 

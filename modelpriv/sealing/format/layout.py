@@ -3,21 +3,21 @@
 The prelude has 40 bytes, integers little-endian; the whole file follows from it::
 
      0   8  magic: 8F "mpriv" 0D 0A
-     8   4  format version: 1
+     8   4  format version: 2
     12   4  length of the manifest
     16   4  length of one envelope slot (there are two)
     20   4  zero
     24   8  length of the body
-    32   8  length of the trailer: 0 where nobody signed
+    32   8  length of the trailer: 0 in a file without a signature
 
     prelude || manifest || slot || slot || body || trailer, and nothing behind
 
-`origin` in the manifest is "keyring" where only key ids and passphrases open the file, for ever, so that somebody who
-had one of these secrets wrote it; else "signed". `serializer` says how the body's object was written:
-"pickle-5", "cloudpickle-5" (with the code of the author's classes) or, in files that nobody signed, "skops".
+`origin` in the manifest is the rule for who can have written the body; `slots` says how it is kept. `serializer` says
+how the object was written: "pickle-5", "cloudpickle-5" (with the code of the author's classes) or, in files for
+recipients or providers that no one signed, "skops".
 
 The manifest is canonical JSON that never changes once it is written. The body is bound to its bytes as they are
-stored, the envelope to the prelude too. Until the envelope has been opened, all of it is only what the file claims.
+stored, the envelope to the prelude too. Until the envelope is open, all of it is only what the file claims.
 """
 
 import platform
@@ -31,15 +31,15 @@ import sklearn
 from modelpriv._core import json, magic
 from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.sealing import serializers
-from modelpriv.sealing.format import floe
 
 FORMAT = magic.SEALED_FORMAT
 SUITE = "FLOE-AES-256-GCM-HKDF-SHA-384-1MiB"
+SOLE, SHARED, SIGNED = "sole", "shared", "signed"
 SLOT = 4096
 LARGEST_MANIFEST, LARGEST_SLOT = magic.LARGEST_MANIFEST, magic.LARGEST_SLOT
-LARGEST_SIGNATURE = 2**14
-DIGEST = 32  # of each segment, in the trailer
-LOCK = 2**62  # a place behind every file, which who changes one in place locks
+LARGEST_TRAILER = 2**14
+DEEPEST = 64  # levels of nesting in a manifest, far from where Python's recursion ends
+LOCK = 2**62  # the place, behind the end of every file, that a process locks to change a file in place
 
 PRELUDE = magic.PRELUDE.size
 VERSIONS = {
@@ -48,13 +48,9 @@ VERSIONS = {
     "numpy": np.__version__,
 }
 _FIELDS = {"format", "suite", "file_id", "origin", "serializer", "versions", "metadata"}
-# Who can have written a file, and how its object was: skops is for those that may come from anyone.
 _KNOWN = [
-    [SUITE, "keyring", serializers.BY_REFERENCE],
-    [SUITE, "keyring", serializers.BY_VALUE],
-    [SUITE, "signed", serializers.BY_REFERENCE],
-    [SUITE, "signed", serializers.BY_VALUE],
-    [SUITE, "signed", serializers.SKOPS],
+    *([SUITE, origin, how] for origin in (SOLE, SHARED, SIGNED) for how in serializers.CODES.values()),
+    [SUITE, SIGNED, serializers.SKOPS],
 ]
 _OPTIONAL: dict[str, Any] = {"signer": "", "policy": {}, "estimator": {"class": "", "parameters": {}}}
 
@@ -73,26 +69,21 @@ class Prelude:
 
     @classmethod
     def read(cls, data: bytes, size: int) -> Self:
-        """Read a prelude, and hold it against the size that the file really has.
+        """Read a prelude, and check it against the size of the file.
 
         Raises
         ------
         SealedFileError
-            This is no sealed file, one of a later format, or one that was cut, lengthened or altered.
+            This is not a sealed file, or one of another format, or it was cut, lengthened or altered.
         """
         if not data.startswith(magic.SEALED.begins):
-            raise SealedFileError(
-                f"this is not a sealed file{_guess(data)}. Use modelpriv.dump to write a sealed file."
-            )
+            raise SealedFileError(f"this is not a sealed file{_guess(data)}. modelpriv.dump writes a sealed file.")
         if (lengths := magic.sealed_lengths(data)) is None:
             raise SealedFileError("the sealed file ends too early: it was cut.")
         if lengths.format != FORMAT:
-            raise SealedFileError(
-                f"the sealed file has format {lengths.format}, and this version of modelpriv reads format {FORMAT}."
-            )
-        signature = lengths.trailer and lengths.trailer - DIGEST * floe.segments(lengths.body)
-        fits = lengths.manifest <= LARGEST_MANIFEST and lengths.slot <= LARGEST_SLOT
-        if lengths.reserved or not fits or not 0 <= signature <= LARGEST_SIGNATURE:
+            raise SealedFileError(_other_format(lengths.format))
+        short = lengths.manifest <= LARGEST_MANIFEST and lengths.slot <= LARGEST_SLOT
+        if lengths.reserved or not short or lengths.trailer > LARGEST_TRAILER:
             raise SealedFileError("the sealed file begins with lengths that no sealed file has: it is damaged.")
         if lengths.total != size:
             raise SealedFileError(
@@ -105,19 +96,19 @@ class Prelude:
 def new_manifest(
     metadata: object,
     *,
-    origin: str = "keyring",
+    origin: str = SOLE,
     serializer: str = serializers.BY_REFERENCE,
     **more: dict[str, Any] | str | None,
 ) -> bytes:
-    """Write the manifest of a new file; ``metadata`` is what the author wants to be readable without a key.
+    """Write the manifest of a new file; ``metadata`` is what the author makes public.
 
-    The id of the ``signer``, the rules of a ``policy`` and the description of the ``estimator`` are only there where
-    there are such.
+    The id of the ``signer``, the rules of a ``policy`` and the description of the ``estimator`` appear only if they are
+    given.
 
     Raises
     ------
     ParameterError, ParameterTypeError
-        ``metadata`` is no dict that JSON can say, or too long.
+        ``metadata`` is not a dict that JSON can hold, or too long.
     """
     fields = {
         "format": FORMAT,
@@ -131,32 +122,36 @@ def new_manifest(
     manifest = json.dump(fields | {name: value for name, value in more.items() if value is not None})
     if len(manifest) > LARGEST_MANIFEST:
         raise ParameterError(
-            f"what is readable of the model (metadata; hyper-parameters, by its scope) takes {len(manifest)} bytes: "
-            f"{LARGEST_MANIFEST} are allowed."
+            f"the public part of the model (metadata; hyper-parameters, by its scope) takes {len(manifest)} bytes, but "
+            f"at most {LARGEST_MANIFEST} are allowed: shorten metadata=, or use scope='estimator'."
         )
     return manifest
 
 
 def renewed(manifest: bytes, *, origin: str, signer: str | None) -> bytes:
-    """Write the manifest of a file that says the same as another one, and is another file."""
+    """Write the manifest of a new file that says the same as another one."""
     fields = read_manifest(manifest) | {"file_id": secrets.token_hex(16), "origin": origin, "signer": signer}
     return json.dump({name: value for name, value in fields.items() if value is not None})
 
 
 def check_metadata(metadata: object) -> dict[str, Any]:
-    """Give the public metadata as a dict, if it is one that a manifest can hold."""
+    """Return the public metadata as a dict, and refuse what a manifest cannot hold."""
     if metadata is None:
         return {}
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise ParameterTypeError(
-            f"metadata has the type {type(metadata).__name__}: give a dict with text as keys, or None."
+            f"metadata has the type {type(metadata).__name__}: pass a dict with text as keys, or None."
         )
     try:
         json.dump(metadata)
+        deep = _is_deep(metadata)
     except (TypeError, ValueError, RecursionError):
+        deep = True
+    if deep:
         raise ParameterError(
-            "metadata holds what JSON cannot say: give text, finite numbers, lists and dicts"
-        ) from None
+            "metadata holds something that JSON cannot say, or is nested too deeply: use text, finite numbers, lists "
+            "and dicts."
+        )
     return metadata
 
 
@@ -171,9 +166,9 @@ def read_manifest(data: bytes) -> dict[str, Any]:
     try:
         fields = json.load(data)
     except ValueError:
-        raise SealedFileError(
-            "the sealed file's manifest cannot be read: the file is damaged or was altered."
-        ) from None
+        fields = None
+    if fields is None or _is_deep(fields):
+        raise SealedFileError("the sealed file's manifest cannot be read: the file is damaged or was altered.")
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise SealedFileError("the sealed file's manifest is of another format than the file: it was altered.")
     asked = [fields.get(name) for name in ("suite", "origin", "serializer")]
@@ -192,8 +187,31 @@ def read_manifest(data: bytes) -> dict[str, Any]:
     raise SealedFileError("the sealed file's manifest cannot be read: the file is damaged or was altered.")
 
 
+def _is_deep(value: Any) -> bool:
+    """Tell whether JSON is nested more deeply than a manifest may be."""
+    level = [value]
+    for _ in range(DEEPEST):
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                below += one.values()
+            elif isinstance(one, list | tuple):
+                below += one
+        level = below
+    return bool(level)
+
+
+def _other_format(version: int) -> str:
+    if version < FORMAT:
+        return (
+            f"the sealed file has format {version}, which only development versions of modelpriv wrote. Load it with "
+            "the version that wrote it, and dump the model again with this one."
+        )
+    return f"the sealed file has format {version}, and this version of modelpriv reads {FORMAT}: upgrade modelpriv."
+
+
 def _guess(data: bytes) -> str:
-    """Say what a file may be that is not ours, for the error."""
+    """Say what kind a file seems to be, for the error."""
     if not data:
         return ": it is empty"
     kind = magic.identify(data)

@@ -245,6 +245,7 @@ def test_a_sealed_model(source, tmp_path, monkeypatch):
     for opening in ({"provider": source.other}, {"key": Keyring.generate()}):
         with pytest.raises(KeyUnavailableError):
             sealing.load(path, **opening, **trusted)
-    sealing.rekey(path, provider=source.provider, new_provider=source.provider, **vouched)
+    others = {} if vouched else {"new_key": Keyring.generate()}  # a file of one passphrase takes no other
+    sealing.rekey(path, provider=source.provider, new_provider=source.provider, **others, **vouched)
     sealing.rewrap(path, provider=source.provider, add_passphrase="an example of its own")
     assert sealing.load(path, passphrase="an example of its own", **trusted).alpha == 7.5

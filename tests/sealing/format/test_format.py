@@ -8,7 +8,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from sklearn.linear_model import Ridge
 
-from modelpriv import EncryptedEstimator, SigningKey, sealing
+from modelpriv import EncryptedEstimator, Keyring, SigningKey, sealing
 from modelpriv.keys.keyring import build
 
 RING_KEY = bytes(range(32))
@@ -54,9 +54,19 @@ def test_it_opens_what_stands_in_a_pickle(decode):
 def test_after_a_rewrap(tmp_path, decode):
     """A file whose envelope was changed is of the same format too."""
     keyring = build([RING_KEY])
-    sealing.dump(Ridge(alpha=3), tmp_path / "model.mpriv", key=keyring)
-    sealing.rewrap(tmp_path / "model.mpriv", key=keyring, add_passphrase="an example")
-    assert decode((tmp_path / "model.mpriv").read_bytes(), ring_key=RING_KEY).alpha == 3
+    newer = build([RING_KEY, bytes(32)])
+    sealing.dump(Ridge(alpha=3), tmp_path / "sole", key=build([bytes(32)]))
+    sealing.rewrap(tmp_path / "sole", key=newer, add=newer, remove=newer.key_ids[1])
+    sealing.dump(Ridge(alpha=3), tmp_path / "shared", key=Keyring.generate(), passphrase="an example")
+    sealing.rewrap(tmp_path / "shared", passphrase="an example", add=keyring, remove="passphrase")
+    for name in ("sole", "shared"):
+        sealing.rewrap(tmp_path / name, key=keyring, remove=[way["key_id"] for way in others(tmp_path / name, keyring)])
+        assert decode((tmp_path / name).read_bytes(), ring_key=RING_KEY).alpha == 3
+
+
+def others(path, keyring):
+    """The stanzas of other keys than the primary of a keyring."""
+    return [way for way in sealing.inspect(path).stanzas if way["key_id"] != keyring.primary]
 
 
 def test_it_verifies_signatures(decode):
