@@ -22,7 +22,7 @@ from modelpriv.sealing.access import Passphrase, to_opener
 from modelpriv.sealing.contents import Request, prepare
 from modelpriv.sealing.format import buffers, layout
 from modelpriv.sealing.policy import check_rules
-from modelpriv.sealing.reading import File, check_file, finish, open_head, opened, report_damage
+from modelpriv.sealing.reading import File, check_file, check_pinned, finish, open_head, opened, report_damage
 from modelpriv.sealing.trust import to_trust
 from modelpriv.sealing.writing import in_order
 
@@ -156,6 +156,7 @@ def load(
     trusted_signers: Iterable[Signer | str] = (),
     trusted_types: Iterable[str] = (),
     allow_code: bool = False,
+    file_id: str | None = None,
 ) -> Any:
     """Read a sealed file; not one byte of it is unpickled before all of it has been verified.
 
@@ -176,14 +177,17 @@ def load(
     provider : KeyProvider, optional
         Opens what it wrapped. If you give nothing else, the providers of `modelpriv.keys.set_providers` are asked.
     trusted_signers : iterable of Signer or str, optional
-        Whose files to unpickle, if recipients or a provider can open them. They come from you, never from the file.
-        The signers of `modelpriv.sealing.set_trusted` are trusted too.
+        Whose files to read: if you name any, an unsigned file is refused, whatever ``trusted_types`` says. They come
+        from you, never from the file. The signers of `modelpriv.sealing.set_trusted` are trusted too.
     trusted_types : iterable of str, optional
         The full names of types that an unsigned file may hold, besides those of scikit-learn, numpy and others that
         skops itself knows to be harmless. Name at least one to accept such a file. skops reads it, and nothing of it is
         unpickled.
     allow_code : bool, default=False
         Whether the file may bring the code of its author's own classes (``code="by-value"``).
+    file_id : str, optional
+        The id that the file must have, as `inspect` showed it when you knew the file: pins one model, so that neither
+        another nor an older one can take its place.
 
     Returns
     -------
@@ -193,7 +197,7 @@ def load(
     Raises
     ------
     SealedFileError
-        This is not a sealed file, or it was cut, damaged or altered.
+        This is not a sealed file, it was cut, damaged or altered, or it has another id than ``file_id``.
     UntrustedError
         No one you trust signed the file, or it holds types or code that you did not allow.
     KeyUnavailableError
@@ -215,6 +219,7 @@ def load(
         opener = to_opener(key, passphrase, identity, provider)
         with opened(file) as (source, size):
             found = open_head(source, size, opener)
+            check_pinned(found.fields, file_id)
             check_rules(found.fields)
             serializer = found.fields["serializer"]
             trust.check(found.fields, signed=found.signed)
@@ -236,6 +241,7 @@ def loads(
     trusted_signers: Iterable[Signer | str] = (),
     trusted_types: Iterable[str] = (),
     allow_code: bool = False,
+    file_id: str | None = None,
 ) -> Any:
     """Read the bytes of a sealed file; the parameters and errors are those of `load`."""
     return load(
@@ -247,6 +253,7 @@ def loads(
         trusted_signers=trusted_signers,
         trusted_types=trusted_types,
         allow_code=allow_code,
+        file_id=file_id,
     )
 
 

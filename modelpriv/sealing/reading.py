@@ -123,6 +123,25 @@ def report_damage(found: OpenFile) -> None:
         )
 
 
+def check_pinned(fields: dict[str, Any], file_id: object) -> None:
+    """Refuse a file whose id is not the one that the caller pinned, if they pinned any.
+
+    Raises
+    ------
+    SealedFileError
+        It is another one.
+    ParameterTypeError
+        The pinned id is not text.
+    """
+    if file_id is not None and not isinstance(file_id, str):
+        raise ParameterTypeError(f"file_id must be a str or None, got {type(file_id).__name__}.")
+    if file_id not in {None, fields["file_id"]}:
+        raise SealedFileError(
+            f"the sealed file has the id {fields['file_id']!a}, and file_id={file_id!a} asks for another one: an older "
+            "or another model is in its place."
+        )
+
+
 def check_file(file: object, method: str) -> None:
     """Refuse anything that is not a file of bytes."""
     if isinstance(file, io.TextIOBase) or not hasattr(file, method):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from modelpriv._core import events, files
 from modelpriv.errors import ParameterError
@@ -59,7 +60,8 @@ def rekey(
     sign_with : SigningKey, optional
         Signs the new file; required if recipients or a provider open it. The signature of the old file does not fit.
     trusted_signers : iterable of Signer or str, optional
-        Who may have signed the file as it is, besides the signer of ``sign_with`` and those whom the process trusts.
+        Who may have signed the file as it is, besides the signer of ``sign_with`` and those whom the process trusts. If
+        you name any, an unsigned file is refused.
     durable : bool, default=False
         Whether to sync the new file to the disk before it takes the place of the old one.
 
@@ -120,8 +122,8 @@ def rekey(
 
 def _trust(signing_key: SigningKey | None, trusted_signers: Iterable[Signer | str]) -> Trust:
     """Trust the caller's own signer too, and code that the file may hold: it is not run here."""
-    own = () if signing_key is None else (signing_key.signer,)
-    return Trust((*own, *to_trust(trusted_signers).signers), (), allow_code=True)
+    own, trust = () if signing_key is None else (signing_key.signer,), to_trust(trusted_signers)
+    return replace(trust, signers=(*own, *trust.signers), types=(), allow_code=True)
 
 
 def _pieces(found: OpenFile) -> Iterator[memoryview]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from modelpriv._core import magic
 from modelpriv._core.optional import need
 from modelpriv.errors import LockedError, ParameterError, SealedFileError, UntrustedError
 
@@ -23,6 +24,7 @@ __all__ = ["BY_REFERENCE", "BY_VALUE", "CODES", "SKOPS", "check_versions", "choo
 BY_REFERENCE, BY_VALUE, SKOPS = "pickle-5", "cloudpickle-5", "skops"
 CODES = {"by-reference": BY_REFERENCE, "by-value": BY_VALUE}
 
+_FREE, _RATIO = 2**26, 16  # what a skops file may unfold to: 64 MiB, and so many times its own length
 # Their code never goes into a file, wherever they are installed: every reader has them.
 _THEIRS = {"modelpriv", "sklearn", "numpy", "scipy", "pandas", "joblib", "cloudpickle"}
 _registering = threading.RLock()  # reentrant: a wrapper may hold another one
@@ -182,13 +184,24 @@ def _skops_object(stream: memoryview, types: tuple[str, ...]) -> Any:
 
 
 def _check_archive(data: bytes) -> None:
-    """Refuse an archive that would unfold into more than it is: the files we write are not compressed."""
+    """Refuse an archive that would unfold into far more than it is: in what skops writes, only sparse matrices do."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
-    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise ValueError("compressed")
-    if sum(member.file_size for member in members) > len(data):
-        raise ValueError("overlapping")
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise ValueError("compressed")
+        if sum(member.file_size for member in members) > len(data):
+            raise ValueError("overlapping")
+        inner = (archive.read(member) for member in members)
+        if sum(map(_unfolded, inner)) > _FREE + _RATIO * len(data):
+            raise ValueError("unfolds to too much")
+
+
+def _unfolded(member: bytes) -> int:
+    """Give the size of what a member unfolds to that is an archive itself: a sparse matrix (.npz), or claims to be."""
+    if not member.startswith(magic.ZIP.begins):
+        return 0
+    with zipfile.ZipFile(io.BytesIO(member)) as archive:
+        return sum(one.file_size for one in archive.infolist())
 
 
 class _Chunks(list[bytes]):

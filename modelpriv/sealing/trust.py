@@ -18,11 +18,15 @@ _ANYONE = "the sealed file is not signed, and anyone with the recipient's public
 
 @dataclass(frozen=True)
 class Trust:
-    """Whose files are unpickled, which types are read from unsigned files, and whether code may come along."""
+    """Whose files are unpickled, which types are read from unsigned files, and whether files may bring code.
+
+    With ``only_signed`` no unsigned file is read at all: the caller named the signers for this call.
+    """
 
     signers: tuple[Signer, ...] = ()
     types: tuple[str, ...] = ()
     allow_code: bool = False
+    only_signed: bool = False
 
     def check(self, fields: dict[str, Any], *, signed: bool) -> None:
         """Refuse a file by its manifest alone, before its body is read.
@@ -43,6 +47,11 @@ class Trust:
             raise UntrustedError(
                 "the sealed file holds the code of its author's own classes, which runs when the file is read: pass "
                 "allow_code=True to allow that."
+            )
+        if self.only_signed and not signed:
+            raise UntrustedError(
+                "the sealed file is not signed, and trusted_signers names whose files to read: ask its author for a "
+                "signed file (sign_with=), or leave trusted_signers out to read files that only your own key opens."
             )
         if by_key:
             return
@@ -103,11 +112,12 @@ def set_trusted(*, signers: Iterable[Signer | str] = (), types: Iterable[str] = 
 
 def to_trust(trusted_signers: object = (), trusted_types: object = (), allow_code: object = False) -> Trust:  # noqa: FBT002 - checked here
     """Read the parameters that say what a reader trusts, and add what the process does."""
-    always = process.settings.trusted or Trust()
+    always, named = process.settings.trusted or Trust(), tuple(read_signers(trusted_signers))
     return Trust(
-        (*read_signers(trusted_signers), *always.signers),
+        (*named, *always.signers),
         (*_read_types(trusted_types, "trusted_types"), *always.types),
         _flag(allow_code) or always.allow_code,
+        only_signed=bool(named),
     )
 
 

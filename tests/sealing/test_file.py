@@ -209,6 +209,29 @@ def test_death_at_every_step(keyring, tmp_path, interrupt_everywhere, durable):
     assert outcomes[-1] == (None, "new")
 
 
+@pytest.mark.parametrize("ways", [{}, {"passphrase": PASSPHRASE}])
+def test_a_pinned_file(keyring, tmp_path, ways):
+    """A file loads under its own id, also after a rewrap, and neither an older nor a rekeyed one passes for it."""
+    path = tmp_path / "m"
+    sealing.dump(Ridge(alpha=2), path, key=keyring, **ways)
+    pinned, newer = sealing.inspect(path).file_id, keyring.rotate()
+    sealing.rewrap(path, key=newer, add=newer)
+    assert sealing.load(path, key=newer, file_id=pinned).alpha == 2
+    assert sealing.loads(path.read_bytes(), key=newer, file_id=pinned).alpha == 2
+    older = sealing.dumps(Ridge(alpha=1), key=keyring)
+    with pytest.raises(SealedFileError, match="older or another model"):
+        sealing.loads(older, key=keyring, file_id=pinned)
+    sealing.rekey(path, key=newer, new_key=newer)
+    with pytest.raises(SealedFileError, match="older or another model"):
+        sealing.load(path, key=newer, file_id=pinned)
+
+
+def test_a_pinned_id_that_is_no_text(keyring):
+    """An id of another type is refused by its type."""
+    with pytest.raises(ParameterTypeError, match="file_id must be a str or None, got int"):
+        sealing.loads(sealing.dumps(Ridge(), key=keyring), key=keyring, file_id=7)
+
+
 def test_size(keyring):
     """A sealed file is no more than 24 KiB and one part in a thousand longer than the pickle."""
     for obj in (Ridge(), np.zeros(1_000_000)):

@@ -100,6 +100,44 @@ def test_the_newest_slot_counts(data, split):
         assert sealing.inspect(io.BytesIO(prelude + manifest + pair + body)).stanzas == ({"type": "argon2id"},)
 
 
+def nested(depth):
+    """Lists in lists, so many levels deep."""
+    value = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("depth", [200, 500, 900, 960, 990, 2000])
+@pytest.mark.parametrize("field", ["metadata", "policy", "estimator"])
+def test_a_manifest_that_is_nested_too_deeply(keyring, split, depth, field):
+    """A manifest that no one could print without running out of stack is refused, by every reader."""
+    _, manifest, slot, _, body = split(sealing.dumps(Ridge(), key=keyring))
+    fields = {
+        "metadata": ('"metadata":{}', '"metadata":{"a":%s}'),
+        "policy": ('"serializer"', '"policy":{"methods":%s},"serializer"'),
+        "estimator": ('"file_id"', '"estimator":{"class":"","parameters":{"a":%s}},"file_id"'),
+    }
+    old, new = fields[field]
+    changed = manifest.decode().replace(old, new % ("[" * depth + "]" * depth)).encode()
+    fitting = bytes(layout.Prelude(len(changed), len(body)))
+    data = fitting + changed + 2 * slot + body
+    with pytest.raises(SealedFileError, match="manifest"):
+        str(sealing.inspect(io.BytesIO(data)))
+    with pytest.raises(SealedFileError, match="manifest"):
+        sealing.loads(data, key=keyring)
+
+
+def test_metadata_that_is_nested_too_deeply(keyring):
+    """What a reader would refuse is not written; the deepest that is written can be printed."""
+    deepest = layout.DEEPEST - 2  # within the manifest, and the dict that metadata is
+    data = sealing.dumps(Ridge(), key=keyring, metadata={"a": nested(deepest)})
+    assert str(deepest * "[") in str(sealing.inspect(io.BytesIO(data)))
+    for depth in (deepest + 1, 200, 5000):
+        with pytest.raises(ParameterError, match="nested too deeply"):
+            sealing.dumps(Ridge(), key=keyring, metadata={"a": nested(depth)})
+
+
 @pytest.mark.parametrize("metadata", [[("a", 1)], "text", {1: 2}, {b"a": 1}])
 def test_metadata_of_another_type(metadata, keyring):
     """Metadata is a dict with text as keys."""

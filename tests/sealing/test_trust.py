@@ -259,6 +259,33 @@ def test_unsigned_has_neither_policy_nor_code(ada):
         sealing.dumps(Ridge(), recipients=[ada.recipient], code="by-value")
 
 
+@pytest.mark.parametrize("process", [False, True])
+def test_naming_signers_refuses_unsigned_files(process, keyring, ada, author, tmp_path):
+    """Where a call names signers, no unsigned file is read, whatever types the call or the process trusts."""
+    types = ["sklearn.linear_model._ridge.Ridge"]
+    if process:
+        sealing.set_trusted(signers=[author.signer], types=types)
+    given = {"trusted_signers": [author.signer]} | ({} if process else {"trusted_types": types})
+    path = tmp_path / "m"
+    for ways, opening in (
+        ({"recipients": [ada.recipient]}, {"identity": ada}),
+        ({"key": keyring}, {"key": keyring}),
+        ({"key": keyring, "passphrase": "an example"}, {"passphrase": "an example"}),
+    ):
+        sealing.dump(Ridge(alpha=666), path, **ways)
+        with pytest.raises(UntrustedError, match="not signed, and trusted_signers"):
+            sealing.load(path, **opening, **given)
+        assert sealing.load(path, **opening, **({} if process else {"trusted_types": types})).alpha == 666
+
+
+def test_rekey_with_signers_named_refuses_unsigned_files(keyring, author, tmp_path):
+    """Rekey does not vouch for an unsigned file where the caller names who must have signed it."""
+    sealing.dump(Ridge(), tmp_path / "m", key=keyring)
+    with pytest.raises(UntrustedError, match="not signed, and trusted_signers"):
+        sealing.rekey(tmp_path / "m", key=keyring, new_key=keyring, trusted_signers=[author.signer])
+    sealing.rekey(tmp_path / "m", key=keyring, new_key=keyring)
+
+
 # --- rewrap and rekey ---
 
 

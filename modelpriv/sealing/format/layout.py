@@ -144,7 +144,7 @@ def check_metadata(metadata: object) -> dict[str, Any]:
         )
     try:
         json.dump(metadata)
-        deep = _is_deep(metadata)
+        deep = _is_deep({"metadata": metadata})
     except (TypeError, ValueError, RecursionError):
         deep = True
     if deep:
