@@ -36,7 +36,7 @@ def main():
     print("\nProtect both tables")
     protect = make_column_transformer(
         (Masker("phone"), ["phone_number"]),
-        (Replacer("name", key=keys), ["name"]),
+        (Replacer("name", key=keys, unique=True, unseen="pseudonym"), ["name"]),
         (FieldEncryptor("deterministic", key=keys), ["patient_id", "email"]),
         (FieldEncryptor("randomized", key=keys), ["date_of_birth"]),
         remainder="passthrough",

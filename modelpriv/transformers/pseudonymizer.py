@@ -65,10 +65,10 @@ class Pseudonymizer(KeyedColumnTransformer):
     length : int, default=22
         Characters of text, without the prefix; at most as many as hold 128 bits.
     alphabet : str, optional
-        Different printable ASCII characters to write text with, such as ``"0123456789"``; by default the 64 of
-        base64url.
+        Different printable ASCII characters to write text with, such as ``"0123456789"``; by default letters, digits,
+        ``~`` and ``_``. Those that begin a formula in a spreadsheet (``- = + @``) need a `prefix`.
     prefix : str, default=""
-        What each text begins with, such as ``"P-"``.
+        What each text begins with, such as ``"P-"``; not with ``-``, ``=``, ``+`` or ``@``.
     context : str or dict of str, optional
         What a column's pseudonyms are tied to: a dict of names to texts, or one text for all declared columns; by
         default each column's name. The same key and context in two tables makes their columns joinable.
@@ -141,6 +141,11 @@ class Pseudonymizer(KeyedColumnTransformer):
                     raise ParameterError(f"{parameter} is for kind='text', but kind={self.kind!r} has one form only.")
         if len(set(self._alphabet)) < max(len(self._alphabet), _LEAST):
             raise ParameterError("alphabet must have at least two characters, each of them once.")
+        if formula := set(self.prefix[:1] or self._alphabet) & set("-=+@"):
+            raise ParameterError(
+                f"{'prefix' if self.prefix else 'alphabet'} has {min(formula)!r}, and a spreadsheet takes a pseudonym "
+                "that begins with it for a formula. Let prefix begin with a letter or a digit."
+            )
         longest = pseudonym.longest(self._alphabet)
         if not 1 <= self.length <= longest:
             raise ParameterError(
@@ -208,7 +213,7 @@ class Pseudonymizer(KeyedColumnTransformer):
 
     @property
     def _alphabet(self) -> str:
-        return pseudonym.BASE64URL if self.alphabet is None else self.alphabet
+        return pseudonym.SAFE64 if self.alphabet is None else self.alphabet
 
     def _bits(self, length: int) -> float:
         return {"int64": 63.0, "uuid": 122.0}.get(self.kind) or pseudonym.bits(self._alphabet, length)

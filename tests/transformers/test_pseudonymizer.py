@@ -206,3 +206,25 @@ def test_parameters_are_checked_at_fit(more, error, words):
     step = Pseudonymizer(**({"key": KEYS} | more))
     with pytest.raises(error, match=words):
         step.fit(pd.DataFrame({"x": ["Ada"]}))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"alphabet": "ab-+=@", "prefix": "p"}, {"kind": "uuid"}, {"length": 21}, {"prefix": "A-"}],
+    ids=str,
+)
+def test_no_pseudonym_is_a_formula(parameters):
+    """No pseudonym begins with a character that a spreadsheet takes for the begin of a formula."""
+    table = pd.DataFrame({"x": range(2000)})
+    written = Pseudonymizer(**({"key": KEYS} | parameters)).fit_transform(table)["x"]
+    assert not written.str.startswith(("-", "=", "+", "@")).any()
+
+
+@pytest.mark.parametrize("character", list("-=+@"))
+def test_what_could_begin_a_formula_is_refused(character):
+    """An alphabet or a prefix that could make a formula is refused, with the way out."""
+    table = pd.DataFrame({"x": ["a"]})
+    for parameters in ({"prefix": character}, {"alphabet": "0123456789" + character}):
+        with pytest.raises(ParameterError, match=r"formula\. Let prefix begin with a letter"):
+            Pseudonymizer(key=KEYS, **parameters).fit(table)
+    Pseudonymizer(key=KEYS, alphabet="0123456789abcdef" + character, prefix="P").fit(table)

@@ -13,9 +13,10 @@ import pybase64
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BASE64URL", "UUID_LENGTH", "bits", "int64", "longest", "text", "to_arrow", "uuid"]
+__all__ = ["SAFE64", "UUID_LENGTH", "bits", "int64", "longest", "text", "to_arrow", "uuid"]
 
-BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+# That of base64url with "~" for "-": a spreadsheet takes a text that begins with "-" for a formula.
+SAFE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789~_"
 
 UUID_LENGTH = 36
 
@@ -37,12 +38,13 @@ def bits(alphabet: str, length: int) -> float:
     return min(float(_BITS), length * math.log2(len(alphabet)))
 
 
-def text(tags: npt.NDArray[np.uint8], length: int, *, alphabet: str = BASE64URL) -> npt.NDArray[np.uint8]:
+def text(tags: npt.NDArray[np.uint8], length: int, *, alphabet: str = SAFE64) -> npt.NDArray[np.uint8]:
     """Write each tag as text of a fixed length.
 
-    With the default alphabet it is the base64url text of the tag (RFC 4648, section 5), cut to its first `length`
-    characters. With any other one it is the tag as a little-endian number modulo ``len(alphabet) ** length``, the least
-    significant digit first; a digit's probability is off by at most one part in ``2**128 / len(alphabet) ** length``.
+    With the default alphabet it is the base64url text of the tag (RFC 4648, section 5) with ``~`` for ``-``, cut to its
+    first `length` characters. With any other one it is the tag as a little-endian number modulo
+    ``len(alphabet) ** length``, the least significant digit first; a digit's probability is off by at most one part in
+    ``2**128 / len(alphabet) ** length``.
 
     Parameters
     ----------
@@ -58,7 +60,7 @@ def text(tags: npt.NDArray[np.uint8], length: int, *, alphabet: str = BASE64URL)
     ndarray of shape (n, length), uint8
         ASCII characters.
     """
-    write = _base64 if alphabet == BASE64URL else _Digits(alphabet)
+    write = _base64 if alphabet == SAFE64 else _Digits(alphabet)
     written = np.empty((len(tags), length), np.uint8)
     for rows in _blocks(len(tags)):
         written[rows] = write(tags[rows], length)
@@ -127,7 +129,7 @@ def _base64(tags: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.uint8]:
     """Encode all tags by one call: each is filled up to 18 bytes, so that it begins at a character of its own."""
     filled = np.zeros((len(tags), 18), np.uint8)
     filled[:, :_TAG] = tags
-    encoded = pybase64.b64encode(filled.data, altchars=b"-_")
+    encoded = pybase64.b64encode(filled.data, altchars=b"~_")
     return np.frombuffer(encoded, np.uint8).reshape(-1, 24)[:, :length]
 
 

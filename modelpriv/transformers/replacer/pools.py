@@ -25,7 +25,7 @@ from modelpriv.errors import InputError, ParameterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Recipe", "make_pool", "to_pool"]
+__all__ = ["Recipe", "interleaved", "make_pool", "repeats", "to_pool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,22 @@ def make_pool(recipe: Recipe, seed: bytes, *, progress: bool = False) -> pa.Arra
         pool = _draw(recipe, seed, progress=progress)
         _keep(name, pool)
     return pool
+
+
+def interleaved(pools: list[pa.Array[Any]]) -> pa.Array[Any]:
+    """Return the values of several pools in turn, so that a place has the same pool whatever it is asked for."""
+    if len(pools) == 1:
+        return pools[0]
+    places = np.concatenate([np.arange(len(pool)) * len(pools) + number for number, pool in enumerate(pools)])
+    together: Any = pa.concat_arrays(pools)
+    turns: pa.Array[Any] = together.take(pa.array(np.argsort(places, kind="stable")))
+    return turns
+
+
+def repeats(pool: pa.Array[Any]) -> float:
+    """Return how probable it is that two places, chosen at random, hold the same value."""
+    shares = pc.value_counts(pool).field("counts").to_numpy() / len(pool)
+    return float((shares**2).sum())
 
 
 def to_pool(values: Any, *, origin: str) -> pa.Array[Any]:

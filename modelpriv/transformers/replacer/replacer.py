@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelpriv._columns.cells import logical_type
-from modelpriv._columns.dtypes import default_dtype, is_text
+from modelpriv._columns.dtypes import is_text
 from modelpriv._columns.frame import Built
 from modelpriv._columns.plain import array_from_plain, array_to_plain
-from modelpriv._core.checks import Flag, InstanceOf, OneOf, Rules, Satisfies, Text, Whole
+from modelpriv._core.checks import Flag, InstanceOf, ListOf, OneOf, Rules, Satisfies, Text, Whole
 from modelpriv.errors import InputError, ParameterError
 from modelpriv.kernels.prf import pool as kernel
 from modelpriv.kernels.prf import pseudonym
-from modelpriv.kernels.prf.pseudonym import BASE64URL
+from modelpriv.kernels.prf.pseudonym import SAFE64
+from modelpriv.kernels.prf.sketch import smallest, united
 from modelpriv.transformers.fitted import without
 from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer, context_of
-from modelpriv.transformers.replacer.pools import Recipe, make_pool, to_pool
+from modelpriv.transformers.replacer.fakes import collected, typed, warn_of_sharing
+from modelpriv.transformers.replacer.pools import Recipe, interleaved, make_pool, to_pool
 from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelpriv._columns.dtypes import DType
     from modelpriv._columns.frame import Column
     from modelpriv.transformers.fitted import State
 
@@ -52,9 +54,10 @@ class Replacer(KeyedColumnTransformer):
 
     *Does not* keep different values apart. With `n` different values and `m` fakes, about ``n * n / (2 * m)`` pairs of
     values share a fake: 50 among 1,000 values and the 10,000 fakes of the default, 5,000 among 10,000, 500,000 among
-    100,000 (Faker's names repeat, so a tenth more for them). Every true join is kept, these false ones are added. Take
-    ``unique=True``, a larger `pool_size`, a `Pseudonymizer` or a `FieldEncryptor` where they matter. It *does not* keep
-    any relation between columns, such as an age and a birth date, except that of `subject`.
+    100,000 (Faker's names repeat, so a tenth more for them). Every true join is kept, these false ones are added. `fit`
+    warns (`ProtectionWarning`) where it expects more than one such pair in 1,000 rows, unless the fakes are your own
+    `values`. Take ``unique=True``, a larger `pool_size`, a `Pseudonymizer` or a `FieldEncryptor` where joins matter. It
+    *does not* keep any relation between columns, such as an age and a birth date, except that of `subject`.
 
     Fakes that Faker counts from today, such as ``date_of_birth``, change with the day of the fit: give fixed dates,
     as in ``Replacer("date_between", provider_args={"start_date": date(1930, 1, 1), "end_date": date(2009, 12, 31)})``.
@@ -66,8 +69,8 @@ class Replacer(KeyedColumnTransformer):
         Name of a Faker provider that gives text, numbers, bools, dates, times or bytes.
     key : Keyring or str
         The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``. Another primary key gives other fakes.
-    locale : str, default="en_US"
-        Faker's locale.
+    locale : str or list of str, default="en_US"
+        Faker's locale, or several, of which each makes an equal part of the fakes.
     provider_args : dict, optional
         Keyword arguments of the provider.
     values : list, set or column of values, optional
@@ -130,7 +133,7 @@ class Replacer(KeyedColumnTransformer):
     _by_parts = True
     _parameter_rules: ClassVar[Rules] = KEYED_RULES | {
         "provider": [Text()],
-        "locale": [Text()],
+        "locale": [Text(), ListOf(Text(), words="a list of locales")],
         "provider_args": [InstanceOf(dict), None],
         "values": [
             Satisfies(_is_collection, "a list, a set or a column"),
@@ -148,7 +151,7 @@ class Replacer(KeyedColumnTransformer):
         provider: str = "name",
         *,
         key: Any = None,
-        locale: str = "en_US",
+        locale: str | list[str] = "en_US",
         provider_args: Mapping[str, Any] | None = None,
         values: Any = None,
         pool_size: int = 10_000,
@@ -194,14 +197,19 @@ class Replacer(KeyedColumnTransformer):
     def _fit_part(self, column: Column, call: KeyedCall) -> State:
         chooser, context = self._chooser(column, call), self._context(column, call)
         state = {"name": column.name, "context": context, "logical": logical_type(chooser.data.type)}
+        valid = column.data.is_valid().to_numpy(zero_copy_only=False) | (self.null == "protect")
+        found = self._tags(chooser, context, call)[valid]
         if self.unique:
-            valid = column.data.is_valid().to_numpy(zero_copy_only=False) | (self.null == "protect")
-            state["known"] = [array_to_plain(kernel.distinct(self._tags(chooser, context, call)[valid]))]
+            state["known"] = [array_to_plain(kernel.distinct(found))]
+        else:
+            state |= {"rows": len(found), "sketch": smallest(found)}
         return state
 
     def _merge_states(self, one: State, other: State, call: KeyedCall) -> State:
         merged = super()._merge_states(one, other, call)
-        return merged | {"known": _collected(one["known"] + other["known"])} if self.unique else merged
+        if self.unique:
+            return merged | {"known": collected(one["known"] + other["known"])}
+        return merged | {"rows": one["rows"] + other["rows"], "sketch": united(one["sketch"], other["sketch"])}
 
     def _finish_states(self, states: dict[int, State], call: KeyedCall) -> dict[int, State]:
         """Make the fakes of each context: columns of one context share them."""
@@ -210,12 +218,15 @@ class Replacer(KeyedColumnTransformer):
             context: self._fakes([state for state in states.values() if state["context"] == context], call)
             for context in contexts
         }
-        return {p: without(state, "known") | {"fakes": fakes[state["context"]]} for p, state in states.items()}
+        return {
+            p: without(state, "known", "rows", "sketch") | {"fakes": fakes[state["context"]]}
+            for p, state in states.items()
+        }
 
     def _transform_column(self, column: Column, state: State, call: KeyedCall) -> Built:
         chooser = self._chooser(column, call)
         check_same_type(chooser, state["logical"])
-        pool, dtype = _typed(array_from_plain(state["fakes"]["pool"]), column.dtype)
+        pool, dtype = typed(array_from_plain(state["fakes"]["pool"]), column.dtype)
         places, absent = self._places(chooser, state, call), None
         if self.null == "keep" and column.data.null_count:
             absent = column.data.is_null().to_numpy(zero_copy_only=False)
@@ -261,20 +272,29 @@ class Replacer(KeyedColumnTransformer):
             pool = to_pool(self.values, origin="values")
             pool = pool.unique() if self.unique else pool
         else:
-            recipe = Recipe(
-                self.provider,
-                self.provider_args or {},
-                self.locale,
-                int(self.pool_size),
-                persons=self.subject is not None,
-                unique=self.unique,
-            )
-            pool = make_pool(recipe, self._secret(call, context)[KEY_LENGTH:], progress=self.verbose)
+            seed = self._secret(call, context)[KEY_LENGTH:]
+            pool = interleaved([make_pool(recipe, seed, progress=self.verbose) for recipe in self._recipes()])
+            pool = pool.unique() if self.unique else pool
         if self.unseen == "pseudonym" and not is_text(pool.type):
             raise ParameterError(
                 f"unseen='pseudonym' gives text, but the fakes are {logical_type(pool.type)}. Use unseen='raise'."
             )
         return pool
+
+    def _recipes(self) -> list[Recipe]:
+        """Return the recipe of each locale's part of the pool."""
+        locales = [self.locale] if isinstance(self.locale, str) else list(self.locale)
+        size, more = divmod(int(self.pool_size), len(locales))
+        recipe = Recipe(
+            self.provider,
+            self.provider_args or {},
+            locales[0],
+            size,
+            persons=self.subject is not None,
+            unique=self.unique,
+        )
+        sizes = [size + (place < more) for place in range(len(locales))]
+        return [replace(recipe, locale=locale, size=size) for locale, size in zip(locales, sizes, strict=True) if size]
 
     # --- unique fakes ---
 
@@ -282,6 +302,8 @@ class Replacer(KeyedColumnTransformer):
         """Return the pool of a context and, where fakes are unique, the tags of the values that have one."""
         pool = self._pool(call, states[0]["context"])
         if not self.unique:
+            if self.values is None:
+                warn_of_sharing(states, pool)
             return {"pool": array_to_plain(pool), "known": None}
         known = kernel.merged(array_from_plain(chunk) for state in states for chunk in state["known"])
         if len(known) > len(pool):
@@ -306,33 +328,8 @@ class Replacer(KeyedColumnTransformer):
         key = call.keys.working_key("pseudonym", context=context, length=KEY_LENGTH, key_id=call.key_id)
         mask = pa.array(unseen)
         found = tags(chooser.data.filter(mask), key, nulls=self.null == "protect")
-        written = pseudonym.text(found, pseudonym.longest(BASE64URL))
+        written = pseudonym.text(found, pseudonym.longest(SAFE64))
         return pc.replace_with_mask(picked, mask, pseudonym.to_arrow(written))
-
-
-def _collected(chunks: list[State]) -> list[State]:
-    """Return sets of tags as fewer sets: each is larger than those after it, so that a tag is moved few times."""
-    while len(chunks) > 1 and chunks[-2]["length"] <= 2 * chunks[-1]["length"]:
-        last = kernel.merged(array_from_plain(chunk) for chunk in chunks[-2:])
-        chunks = [*chunks[:-2], array_to_plain(last)]
-    return chunks
-
-
-def _typed(pool: Any, dtype: DType) -> tuple[Any, DType]:
-    """Return the pool and the dtype of what comes out: the column's own where fakes and column are of one kind."""
-    if is_text(pool.type):
-        return pool, dtype.as_text()
-    if dtype.categories is None and _kind(pool.type) == _kind(dtype.arrow):
-        try:
-            return pool.cast(dtype.arrow), dtype
-        except pa.ArrowException:
-            pass  # fakes that the dtype cannot hold, such as fractions in an integer column, take their own
-    return pool, default_dtype(dtype.container, pool.type)
-
-
-def _kind(type_: Any) -> str:
-    logical = logical_type(type_)
-    return {"int": "number", "float": "number", "decimal": "number", "date": "timestamp"}.get(logical, logical)
 
 
 _DEFAULTS = {"provider": "name", "locale": "en_US", "provider_args": None, "pool_size": 10_000}

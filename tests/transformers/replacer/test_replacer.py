@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 import pickle
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -16,7 +17,7 @@ from fixed_keys import KEYS
 from numeric_twin import sklearn_checks
 
 from modelpriv import Keyring, Pseudonymizer, Replacer
-from modelpriv.errors import InputError, KeyUnavailableError, ParameterError, ParameterTypeError
+from modelpriv.errors import InputError, KeyUnavailableError, ParameterError, ParameterTypeError, ProtectionWarning
 from modelpriv.kernels.aes.siv import prf
 from modelpriv.testing import check_privacy_transformer
 
@@ -28,6 +29,7 @@ def replace(cells, *args, **more):
     return Replacer(*args, **({"key": KEYS} | size | more)).fit_transform(frame)["x"].tolist()
 
 
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.ProtectionWarning")  # the pool is small, on purpose
 @sklearn_checks(Replacer, key=KEYS, context="x", pool_size=100)
 def test_scikit_learn_checks(estimator, check):
     """Every check of scikit-learn's passes."""
@@ -96,6 +98,7 @@ def test_the_data_do_not_decide_the_fakes():
     assert replace(["Ada"]) == replace(["Zoe", "Ada", None])[1:2]
 
 
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.ProtectionWarning")  # the pool is small, on purpose
 def test_the_key_and_the_context_decide_the_fakes():
     """Another key, and another context, give other fakes for most values."""
     cells = [f"value {number}" for number in range(50)]
@@ -227,6 +230,7 @@ def pairs(first, second):
     return set(zip(joined["row_x"], joined["row_y"], strict=True))
 
 
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.ProtectionWarning")  # the pool is small, on purpose
 def test_no_true_join_is_lost(linkage):
     """Two tables replaced apart join on every pair of rows on which they joined before."""
     released = [Replacer(key=KEYS, pool_size=500).fit_transform(table) for table in linkage]
@@ -362,6 +366,7 @@ def test_unseen_subjects_are_named_by_their_column():
 # --- what a fitted object knows ---
 
 
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.ProtectionWarning")  # the pool is small, on purpose
 def test_nothing_of_the_originals_is_kept():
     """No original is in the pickle of a fitted object, nor in anything that hangs on it."""
     cells = [f"original {number}" for number in range(50)]
@@ -439,7 +444,8 @@ def test_a_failed_fit_changes_nothing():
         ({"provider": "nmae"}, ParameterError, "'nmae'.*near it are 'name'"),
         ({"locale": "en_UX"}, ParameterError, "'en_UX'"),
         ({"locale": ""}, ParameterError, "locale must be .*, got an empty one"),
-        ({"locale": ["en_US"]}, ParameterTypeError, "locale must be a text that is not empty, got list"),
+        ({"locale": 5}, ParameterTypeError, "locale must be a text that is not empty or a list of locales, got int"),
+        ({"locale": []}, ParameterError, "locale must be .* a list of locales, got an empty one"),
         ({"provider_args": ["x"]}, ParameterTypeError, "provider_args must be a dict"),
         ({"provider_args": {"wrong": 1}}, ParameterError, "provider_args .*'wrong'"),
         ({"pool_size": 0}, ParameterError, "pool_size must be a whole number of at least 1, got 0"),
@@ -482,3 +488,71 @@ def test_fakes_may_be_a_set_and_scalars_of_numpy():
         for values in ([3, 5, 7], {7, 5, 3}, frozenset({np.int64(5), np.int8(3), 7}), [np.int64(3), 5, np.int32(7)])
     ]
     assert chosen[0] == chosen[1] == chosen[2] == chosen[3]
+
+
+def pairs_told(caught):
+    """Give the number of pairs that a warning tells."""
+    return float(re.search(r"about ([\d.e+,]+) pairs", str(caught[0].message))[1].replace(",", ""))
+
+
+def test_many_false_joins_are_told_before_they_happen():
+    """Where values are expected to share fakes in more than 1 of 1,000 rows, `fit` says how many, and no value."""
+    table = pd.DataFrame({"name": [f"cAnArY {number}" for number in range(400)]})
+    step = Replacer("pyint", provider_args={"max_value": 10**9}, pool_size=1000, key=KEYS, columns=["name"])
+    with pytest.warns(ProtectionWarning, match="Column 'name': about .* pairs among 400 different values") as caught:
+        step.fit(table)
+    assert pairs_told(caught) == pytest.approx(400 * 399 / 2 / 1000, rel=0.01)
+    assert "cAnArY" not in str(caught[0].message)
+
+
+def test_repeating_fakes_are_counted():
+    """Fakes that repeat make more false joins than different ones: the number told says so."""
+    table = pd.DataFrame({"name": range(100)})
+    with pytest.warns(ProtectionWarning) as caught:
+        Replacer("random_digit", pool_size=1000, key=KEYS).fit(table)
+    assert pairs_told(caught) == pytest.approx(100 * 99 / 2 / 10, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"pool_size": 10_000}, {"pool_size": 50, "unique": True}, {"values": list("abcdefgh")}],
+    ids=str,
+)
+def test_few_false_joins_are_not_worth_a_warning(parameters):
+    """Few values, unique fakes and fakes of your own raise no warning."""
+    Replacer(key=KEYS, **parameters).fit(pd.DataFrame({"name": [f"n{number % 40}" for number in range(500)]}))
+
+
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.ProtectionWarning")
+def test_several_locales_share_the_fakes():
+    """Each of several locales makes an equal part of the fakes, and the same rows get them in every process."""
+    table = pd.DataFrame({"name": [f"n{number}" for number in range(60)]})
+    several, german, greek = (
+        Replacer("last_name", key=KEYS, locale=locale, pool_size=300, context="c").fit_transform(table)["name"]
+        for locale in (["de_DE", "el_GR"], "de_DE", "el_GR")
+    )
+    is_greek = several.str.contains(r"[\u0370-\u03ff]", regex=True)
+    assert 15 < is_greek.sum() < 45
+    assert german.str.isascii().sum() > 30
+    assert greek.str.contains(r"[\u0370-\u03ff]", regex=True).all()
+    assert (
+        Replacer("last_name", key=KEYS, locale=("de_DE", "el_GR"), pool_size=300, context="c")
+        .fit_transform(table)["name"]
+        .equals(several)
+    )
+
+
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.ProtectionWarning")
+def test_a_person_of_several_locales_is_one_person():
+    """With a subject, name and first name of a row come from one person, whichever of the locales is theirs."""
+    table = pd.DataFrame({"id": range(30), "first": ["x"] * 30, "last": ["x"] * 30, "user": ["x"] * 30})
+    for column, provider in (("first", "first_name"), ("last", "last_name"), ("user", "name")):
+        step = Replacer(provider, key=KEYS, subject="id", columns=[column], locale=["en_US", "de_DE"], pool_size=1_500)
+        table = step.fit_transform(table)
+    assert all(row.first in row.user and row.last in row.user for row in table.itertuples())
+
+
+def test_more_locales_than_fakes_make_as_many_fakes():
+    """A pool that is smaller than the number of locales has one fake of each of the first ones."""
+    step = Replacer("last_name", key=KEYS, locale=["de_DE", "el_GR", "en_US"], pool_size=2)
+    assert step.fit(pd.DataFrame({"a": ["x"]}))._states[0]["fakes"]["pool"]["length"] == 2
