@@ -9,6 +9,7 @@ __all__ = [
     "ModelprivError",
     "ParameterError",
     "ParameterTypeError",
+    "ProtectionWarning",
     "SealedFileError",
     "SealedFileWarning",
     "UntrustedError",
@@ -60,3 +61,7 @@ class LockedError(ModelprivError, AttributeError):
 
     It is also an `AttributeError`, so that `hasattr` and scikit-learn's checks for fitted attributes return False.
     """
+
+
+class ProtectionWarning(UserWarning):
+    """A result is protected, but perhaps not as you expect: cells lack their format, or values share a fake."""

@@ -41,7 +41,7 @@ ARROWS = {
     "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing"},
     "integrations": {"_core"},
     "": {"audit", "evidence", "keys", "models", "sealing", "transformers"},
-    "testing": {"keys"},
+    "testing": {"errors", "keys"},
     "__main__": {"_core", "audit", "errors", "evidence", "keys", "sealing"},
 }
 

@@ -27,8 +27,9 @@ def main():
     measured, fake = list(people.columns), Faker("en_US")
     fake.seed_instance(442)
     people["patient_id"] = [f"P{number}" for number in fake.random.sample(range(10_000, 100_000), len(people))]
-    for column in ("name", "phone_number", "email", "date_of_birth"):
+    for column in ("name", "email", "date_of_birth"):
         people[column] = [getattr(fake, column)() for _ in range(len(people))]
+    people["phone_number"] = [fake.numerify("+1 ### ###-####") for _ in range(len(people))]
     visits = pd.DataFrame({"patient_id": fake.random.choices(people["patient_id"], k=1000), "minutes": 15})
     keys, passphrase = Keyring.generate(), token_urlsafe()
     keys.save("keys.json", passphrase=passphrase)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelpriv._columns.dtypes import is_text
 from modelpriv._columns.frame import Built
 from modelpriv._core.checks import OneOf, Rules, Text, Whole
-from modelpriv.errors import InputError, ParameterError
+from modelpriv.errors import InputError, ParameterError, ProtectionWarning
 from modelpriv.kernels.text.formats import FORMATS
 from modelpriv.kernels.text.graphemes import count
-from modelpriv.kernels.text.mask import Rule, by_position, by_regex, mask
-from modelpriv.transformers.base import BaseColumnTransformer
+from modelpriv.kernels.text.mask import Rule, Shown, by_position, by_regex, mask
+from modelpriv.transformers.base import BaseColumnTransformer, Call
 
 if TYPE_CHECKING:
-    from modelpriv._columns.frame import Column
+    from collections.abc import Mapping
+
+    from modelpriv._columns.frame import Column, Frame
+    from modelpriv.kernels.text.blocks import Block
     from modelpriv.transformers.fitted import State
 
 __all__ = ["Masker"]
@@ -108,13 +115,14 @@ class Masker(BaseColumnTransformer):
     --------
     >>> import pandas as pd
     >>> from modelpriv import Masker
-    >>> people = pd.DataFrame({"phone": ["+1 415-555-0132", "110"], "card": [4111111111111111, 378282246310005]})
+    >>> phones, cards = ["+1 415-555-0132", "+44 20 7946 0958"], [4111111111111111, 378282246310005]
+    >>> people = pd.DataFrame({"phone": phones, "card": cards})
     >>> Masker("phone", columns=["phone"]).fit_transform(people)["phone"].tolist()
-    ['+* ***-***-0132', '***']
+    ['+* ***-***-0132', '+** ** **** 0958']
     >>> Masker(keep_last=4, char="•", columns=["card"]).fit_transform(people)["card"].tolist()
     ['••••••••••••1111', '•••••••••••0005']
     >>> Masker(regex=r"^(?P<country>\+\d+) ", length=6, columns=["phone"]).fit_transform(people)["phone"].tolist()
-    ['+1******', '******']
+    ['+1******', '+44******']
     """
 
     _by_parts = True
@@ -178,8 +186,27 @@ class Masker(BaseColumnTransformer):
             raise ParameterError("null='protect' needs length: a null has no length that its mask could have.")
         self._rule()
 
-    def _transform_column(self, column: Column, state: State, call: Any) -> Built:  # noqa: ARG002 - stateless
-        masked: Any = mask(_as_text(column), self._rule(), char=self.char, length=self.length)
+    def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> _MaskCall:  # noqa: ARG002
+        return _MaskCall(frame, references)
+
+    def _protect_column(self, column: Column, state: State, call: _MaskCall) -> Built:
+        built = super()._protect_column(column, state, call)
+        cells, whole = len(column.data) - column.data.null_count, call.whole[column.name]
+        if whole > _MANY * cells:
+            chosen = f"format={self.format!r}" if self.format else "the regex"
+            warnings.warn(
+                f"Column {column.name!r}: {whole:,} of {cells:,} cells ({whole / cells:.0%}) do not fit {chosen} and "
+                "were masked whole. If more of them should stay, choose a format or a pattern that fits the column.",
+                ProtectionWarning,
+                stacklevel=2,
+            )
+        return built
+
+    def _transform_column(self, column: Column, state: State, call: _MaskCall) -> Built:  # noqa: ARG002 - stateless
+        rule = self._rule()
+        if self.format is not None or self.regex is not None:
+            rule = _counting(rule, call.whole, column.name)
+        masked: Any = mask(_as_text(column), rule, char=self.char, length=self.length)
         if self.null == "protect" and self.length is not None:
             masked = masked.fill_null(self.char * self.length)
         return Built(masked, column.dtype.as_text())
@@ -190,6 +217,26 @@ class Masker(BaseColumnTransformer):
         if self.regex is not None:
             return by_regex(self.regex)
         return by_position(int(self.keep_first), int(self.keep_last), self.keep)
+
+
+@dataclass(frozen=True, slots=True)
+class _MaskCall(Call):
+    """What one call works on, with the number of cells of each column that were masked whole."""
+
+    whole: Counter[Any] = field(default_factory=Counter)
+
+
+def _counting(rule: Rule, whole: Counter[Any], name: Any) -> Rule:
+    """Return the same rule, which also counts the cells of which nothing stays."""
+
+    def counted(block: Block) -> Shown:
+        shown = rule(block)
+        cells = shown.block or block
+        nothing = ~cells.has(shown.flags) & (cells.stops > cells.starts)
+        whole[name] += int(np.count_nonzero(nothing))
+        return shown
+
+    return counted
 
 
 def _as_text(column: Column) -> Any:
@@ -224,3 +271,6 @@ def _floats_as_text(data: Any) -> Any:
     if pc.all(whole).as_py():
         return integers.cast(pa.large_string())
     return pc.if_else(whole, integers.cast(pa.large_string()), data.cast(pa.large_string()))
+
+
+_MANY = 0.05  # of a column's cells

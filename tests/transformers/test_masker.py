@@ -14,7 +14,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
 
 from modelpriv import Masker
-from modelpriv.errors import InputError, ParameterError, ParameterTypeError
+from modelpriv.errors import InputError, ParameterError, ParameterTypeError, ProtectionWarning
 from modelpriv.kernels.text.formats import FORMATS
 from modelpriv.testing import check_privacy_transformer
 
@@ -56,8 +56,48 @@ def test_no_fit_is_needed():
 def test_each_named_format_is_offered():
     """A format is chosen by its name, and stands in the documentation."""
     for name in FORMATS:
-        assert masked(["x"], format=name) == ["*"]
+        with pytest.warns(ProtectionWarning, match="1 of 1 cells"):
+            assert masked(["x"], format=name) == ["*"]
         assert f'``"{name}"``' in Masker.__doc__
+
+
+PHONE = "+1 415-555-0132"
+
+
+@pytest.mark.parametrize("parameters", [{"format": "phone"}, {"regex": r"^(?P<country>\+\d+) "}], ids=str)
+@pytest.mark.parametrize("call", ["fit_transform", "transform"])
+def test_cells_that_do_not_fit_are_counted(parameters, call):
+    """More than 5 % of cells that do not fit are counted in a warning with the column and the share, and no cell."""
+    table = pd.DataFrame({"x": [PHONE] * 93 + ["cAnArY"] * 6 + ["", None]})
+    step = Masker(**parameters).fit(table)
+    with pytest.warns(ProtectionWarning, match=r"^Column 'x': 6 of 100 cells \(6%\) do not fit") as caught:
+        getattr(step, call)(table)
+    assert "cAnArY" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    ("cells", "parameters"),
+    [
+        ([PHONE] * 95 + ["x"] * 5, {"format": "phone"}),
+        ([PHONE] * 9 + [None] * 9, {"format": "phone"}),
+        ([None, None], {"format": "phone"}),
+        (["", ""], {"format": "name"}),
+        (["x"] * 10, {}),
+        (["x"] * 10, {"keep_last": 4}),
+    ],
+    ids=str,
+)
+def test_few_cells_that_do_not_fit_are_not_worth_a_warning(cells, parameters):
+    """Up to 5 %, nulls, empty cells, and masks that are of no format, raise no warning."""
+    masked(cells, **parameters)
+
+
+def test_cells_of_all_parts_are_counted(monkeypatch):
+    """A long column is counted as a whole, although it is masked part by part."""
+    monkeypatch.setattr("modelpriv._columns.parts._ROWS", 10)
+    with pytest.warns(ProtectionWarning, match="10 of 100 cells") as caught:
+        masked([PHONE] * 90 + ["x"] * 10, format="phone")
+    assert len(caught) == 1
 
 
 def test_every_kind_of_table(container):
