@@ -16,7 +16,7 @@ from modelpriv.errors import ParameterTypeError, SealedFileError, SealedFileWarn
 from modelpriv.keys import stanzas
 from modelpriv.sealing.access import Opener
 from modelpriv.sealing.format import floe, layout, signature, slots
-from modelpriv.sealing.format.digest import Observed
+from modelpriv.sealing.format.digest import Digest
 from modelpriv.sealing.trust import Trust
 
 File = str | os.PathLike[str] | BinaryIO
@@ -40,7 +40,7 @@ class OpenFile:
     envelope: slots.OpenEnvelope
     body: floe.Reader
     length: int
-    observed: Observed | None
+    digest: Digest | None
 
     @property
     def signed(self) -> bool:
@@ -83,9 +83,9 @@ def open_head(source: floe.Source, size: int, opener: Opener) -> OpenFile:
     _check_origin(fields["origin"], envelope)
     key = slots.derive(envelope.file_key, "body")
     message = floe.Message(key, sha256(head.manifest).digest(), header=_read_bytes(source, floe.HEADER))
-    observed = Observed(message.header) if head.prelude.trailer or "body" in envelope.stanza else None
-    body = floe.Reader(message, head.prelude.body, source, observed)
-    return OpenFile(head, fields, envelope, body, floe.plaintext_length(head.prelude.body), observed)
+    digest = Digest(message.header) if head.prelude.trailer or "body" in envelope.stanza else None
+    body = floe.Reader(message, head.prelude.body, source, digest)
+    return OpenFile(head, fields, envelope, body, floe.plaintext_length(head.prelude.body), digest)
 
 
 def finish(source: floe.Source, found: OpenFile, trust: Trust) -> None:
@@ -98,17 +98,17 @@ def finish(source: floe.Source, found: OpenFile, trust: Trust) -> None:
     SealedFileError
         The body is not the one that the stanza was made for, or the signature does not match the file.
     """
-    if found.observed is None:
+    if found.digest is None:
         return
-    digest, bound = found.observed.digest(), stanzas.body_of(found.envelope.stanza)
-    if bound and not hmac.compare_digest(bound, digest):
+    read, bound = found.digest.value(), stanzas.body_of(found.envelope.stanza)
+    if bound and not hmac.compare_digest(bound, read):
         raise SealedFileError(
             "the body of the sealed file is not the one that its key was wrapped for: someone else who can open the "
             "file put it there."
         )
     if found.signed:
         trusted = tuple(signer for signer in trust.signers if signer.id == found.fields.get("signer"))
-        signature.check(_read_bytes(source, found.head.prelude.trailer), found.head.manifest, digest, trusted)
+        signature.check(_read_bytes(source, found.head.prelude.trailer), found.head.manifest, read, trusted)
 
 
 def report_damage(found: OpenFile) -> None:

@@ -14,7 +14,7 @@ from modelpriv.errors import ParameterTypeError
 from modelpriv.keys import SigningKey
 from modelpriv.sealing.access import Ways
 from modelpriv.sealing.format import floe, layout, signature, slots
-from modelpriv.sealing.format.digest import Digesting, Sink
+from modelpriv.sealing.format.digest import Digest
 
 _IN_MEMORY = 2**26
 
@@ -62,25 +62,24 @@ class Draft:
         """Write the file."""
         place = file.tell() + layout.PRELUDE + len(self.manifest) if self.slot is None else 0
         file.write(bytes(self.prelude) + self.manifest + 2 * (self.slot or bytes(self.prelude.slot)))
-        if self.slot is not None and self.sign_with is None:
-            self._write_body(file.write)
-            return
-        with Digesting(file.write, self.prelude.body) as digesting:
-            self._write_body(digesting)
-        if self.sign_with is not None:
-            file.write(signature.write(self.sign_with, self.manifest, digesting.digest()))
-            events.note(signer=self.sign_with.signer.id)
-        if self.slot is None:
-            end = file.tell()
-            file.seek(place)
-            file.write(2 * self._bound_slot(digesting.digest()))
-            file.seek(end)
-
-    def _write_body(self, sink: Sink) -> None:
         message = floe.Message(slots.derive(self.file_key, "body"), sha256(self.manifest).digest())
-        with floe.Writer(message, self.length, sink) as writer:
+        digest = None if self.slot is not None and self.sign_with is None else Digest(message.header)
+        with floe.Writer(message, self.length, file.write, digest) as writer:
             for piece in self.pieces:
                 writer.write(piece)
+        if digest is not None:
+            self._vouch(file, digest.value(), place)
+
+    def _vouch(self, file: BinaryIO, digest: bytes, place: int) -> None:
+        """Write what vouches for a body with this digest: the signature, or stanzas that are bound to it."""
+        if self.sign_with is not None:
+            file.write(signature.write(self.sign_with, self.manifest, digest))
+            events.note(signer=self.sign_with.signer.id)
+        else:
+            end = file.tell()
+            file.seek(place)
+            file.write(2 * self._bound_slot(digest))
+            file.seek(end)
 
     def _bound_slot(self, digest: bytes) -> bytes:
         stanzas = self.ways.wrap(self.file_key, slots.wrap_context(self.manifest, layout.SHARED), digest)

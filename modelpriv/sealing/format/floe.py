@@ -39,6 +39,7 @@ _IV = 32
 _NONCE = 12
 _TAG = 16
 _NOT_LAST = b"\xff\xff\xff\xff"
+_BEHIND = 2  # segments that wait for the second thread, from which on the first one observes too
 
 
 class Message:
@@ -140,15 +141,23 @@ class Writer:
         Number of plaintext bytes that will be written in all.
     sink : callable
         Takes the header and then each segment, one at a time; the memory is reused once it returns.
+    observe : callable, optional
+        Takes the number and the bytes of each segment before it is written; called from two threads at once.
     """
 
-    def __init__(self, message: Message, length: int, sink: Callable[[memoryview], object]) -> None:
-        self._message, self._left, self._sink = message, length, sink
+    def __init__(
+        self,
+        message: Message,
+        length: int,
+        sink: Callable[[memoryview], object],
+        observe: Callable[[int, memoryview], object] | None = None,
+    ) -> None:
+        self._message, self._left, self._sink, self._observe = message, length, sink, observe
         self._number = 0
         self._waiting = memoryview(bytearray(min(length, message.segment)))  # of a segment that has several sources
         self._filled = 0
         self._pool = ThreadPoolExecutor(1) if length >= MANY * message.segment else None
-        turns = 2 if self._pool is not None else 1
+        turns = 1 if self._pool is None else 2 if observe is None else _BEHIND + 2
         self._outs = [memoryview(bytearray(len(self._waiting) + OVERHEAD)) for _ in range(turns)]
         self._written: deque[Future[object]] = deque()
         sink(memoryview(message.header))
@@ -183,14 +192,22 @@ class Writer:
     def _seal(self, plaintext: memoryview) -> None:
         self._left -= len(plaintext)
         self._wait(len(self._outs) - 1)
-        out = self._outs[self._number % len(self._outs)]
-        out = out[: self._message.seal(self._number, plaintext, out, last=not self._left)]
+        number, out = self._number, self._outs[self._number % len(self._outs)]
+        out = out[: self._message.seal(number, plaintext, out, last=not self._left)]
         self._number += 1
         self._filled = 0
         if self._pool is None:
-            self._sink(out)
-        else:
+            self._hand_on(number, out)
+        elif self._observe is not None and sum(not one.done() for one in self._written) >= _BEHIND:
+            self._observe(number, out)  # here, because the other thread has enough to do
             self._written.append(self._pool.submit(self._sink, out))
+        else:
+            self._written.append(self._pool.submit(self._hand_on, number, out))
+
+    def _hand_on(self, number: int, out: memoryview) -> None:
+        if self._observe is not None:
+            self._observe(number, out)
+        self._sink(out)
 
     def _wait(self, left: int) -> None:
         """Wait until at most so many segments are still to be written, and raise the error of one that could not be."""
