@@ -17,6 +17,7 @@ from scipy import sparse
 
 from modelpriv._columns.building import build
 from modelpriv._columns.reading import read_arrow, read_numpy, read_pandas, read_polars
+from modelpriv._columns.refusals import convert
 from modelpriv.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ class Frame:
     def _read(self, position: int, name: Any) -> Any:
         raise NotImplementedError  # pragma: no cover - every container has its own
 
+    def _build(self, position: int, column: Built) -> Any:
+        """Build the container's own column; what goes out may hold cells, so that its errors are reworded too."""
+        name, kind = self.names[position], f"a column of {self.container}"
+        return convert(lambda: build(column.data, column.dtype, column.categories), name, column.dtype, kind)
+
 
 class _Pandas(Frame):
     container = "pandas"
@@ -108,7 +114,7 @@ class _Pandas(Frame):
         # Before pandas 3 a shallow copy shares its cells with the input, and whoever writes to one writes to both.
         result = self.native.copy(deep=_PANDAS_COPIES_EAGERLY)
         for position, column in columns.items():
-            values = build(column.data, column.dtype, column.categories)
+            values = self._build(position, column)
             # Left to itself, pandas 3 would turn an object column of text into its text dtype.
             dtype = values.dtype if isinstance(values, np.ndarray) else None
             result.isetitem(position, pd.Series(values, index=result.index, dtype=dtype, copy=False))
@@ -123,10 +129,7 @@ class _Polars(Frame):
 
     def replaced(self, columns: Mapping[int, Built]) -> Any:
         return self.native.with_columns(
-            [
-                build(column.data, column.dtype, column.categories).alias(self.names[position])
-                for position, column in columns.items()
-            ]
+            [self._build(position, column).alias(self.names[position]) for position, column in columns.items()]
         )
 
     def as_wanted(self, result: Any, wanted: str) -> Any:
@@ -143,7 +146,7 @@ class _Arrow(Frame):
     def replaced(self, columns: Mapping[int, Built]) -> Any:
         result = self.native
         for position, column in columns.items():
-            values = build(column.data, column.dtype, column.categories)
+            values = self._build(position, column)
             nullable = self.native.schema.field(position).nullable or values.null_count > 0
             field = pa.field(self.names[position], values.type, nullable=nullable)
             result = result.set_column(position, field, values)
@@ -154,7 +157,7 @@ class _Arrow(Frame):
         if wanted == "polars":
             import polars as pl  # noqa: PLC0415 - the user asked for polars, so it is there
 
-            return pl.from_arrow(result)
+            return convert(lambda: pl.from_arrow(result), "all", result.schema.types, "polars")
         # Every column is one that goes in, also what the metadata call an index.
         return result.to_pandas(ignore_metadata=True) if wanted == "pandas" else result
 
@@ -174,7 +177,7 @@ class _Array(Frame):
     def replaced(self, columns: Mapping[int, Built]) -> Any:
         if not columns:
             return self.native.copy()
-        built = {i: build(column.data, column.dtype, column.categories) for i, column in columns.items()}
+        built = {position: self._build(position, column) for position, column in columns.items()}
         kept = () if len(built) == len(self.names) else (self.native.dtype,)
         dtypes = {values.dtype for values in built.values()} | set(kept)
         # An array has one dtype: columns of one kind keep it, text takes the width it needs, a mixture becomes objects.

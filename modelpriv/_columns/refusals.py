@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from modelpriv.errors import InputError
+from modelpriv.errors import InputError, ModelprivError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,14 +14,16 @@ __all__ = ["convert", "unsupported"]
 T = TypeVar("T")
 
 
-def convert(reader: Callable[[], T], name: object, dtype: object) -> T:
-    """Call a reader whose own errors may print cells, and reword them."""
+def convert(conversion: Callable[[], T], name: object, dtype: object, into: str = "Arrow") -> T:
+    """Call a conversion whose own errors may print cells, and reword them."""
     try:
-        return reader()
+        return conversion()
+    except ModelprivError:
+        raise  # in our words, which hold no cell
     except UnicodeError:
         why = "holds a lone surrogate, which is not valid Unicode. Clean its text first"
     except Exception as error:  # noqa: BLE001 - whatever the container raises, its words may hold a cell
-        why = f"does not convert to Arrow ({type(error).__name__}). Give it a plain dtype first"
+        why = f"does not convert to {into} ({type(error).__name__}). Give it a plain dtype first"
     raise InputError(f"Column {name!r} (dtype {dtype}) {why}.")
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from modelpriv._columns.dtypes import is_text
 from modelpriv._columns.frame import Built
+from modelpriv._columns.refusals import convert
 from modelpriv._core.checks import OneOf, Rules, Text, Whole
 from modelpriv.errors import InputError, ParameterError, ProtectionWarning
 from modelpriv.kernels.text.formats import FORMATS
@@ -206,7 +207,8 @@ class Masker(BaseColumnTransformer):
         rule = self._rule()
         if self.format is not None or self.regex is not None:
             rule = _counting(rule, call.whole, column.name)
-        masked: Any = mask(_as_text(column), rule, char=self.char, length=self.length)
+        text = convert(lambda: _as_text(column), column.name, column.dtype, "text")
+        masked: Any = mask(text, rule, char=self.char, length=self.length)
         if self.null == "protect" and self.length is not None:
             masked = masked.fill_null(self.char * self.length)
         return Built(masked, column.dtype.as_text())

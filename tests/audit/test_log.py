@@ -149,14 +149,15 @@ def test_reading_names_the_keys_of_the_tokens(keyring, path):
 
 
 def test_keys_that_are_not_there(keyring, path):
-    """Of the keys that tokens name and the ring does not hold three are recorded, whoever wrote however many."""
+    """Keys that tokens name and the ring does not hold are counted; their ids are not repeated, as cells may be."""
     rings = [Keyring.generate() for _ in range(5)]
     released = pd.concat([FieldEncryptor(key=one).fit_transform(TABLE[["email"]]) for one in (keyring, *rings)])
     with AuditLog(path, key=keyring), pytest.raises(DecryptionError):
         FieldEncryptor(key=keyring).inverse_transform(released)
     (entry,) = entries(path)
     assert entry["key_ids"] == [keyring.primary]
-    assert entry["unknown_key_ids"] == sorted(one.primary for one in rings)[:3]
+    assert entry["unknown_keys"] == len(rings)
+    assert not any(ring.primary in str(entry) for ring in rings)
 
 
 def test_a_format_is_recorded(keyring, path):

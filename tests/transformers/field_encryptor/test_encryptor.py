@@ -729,3 +729,40 @@ def test_formats_are_for_text_only(cells):
     ) as caught:
         step.fit(table)
     assert "4111" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "cell", ["EVEpassw0rd_of_the_production_db", "EmEpassw0rd_of_the_production_db_2024_and_more_0"]
+)
+def test_a_cell_that_looks_like_a_token_is_not_repeated(cell, mode):
+    """A text that reads as a token of an unknown key is refused, and no part of it is shown as a key id."""
+    step = FieldEncryptor(mode, key=KEYS)
+    with pytest.raises(DecryptionError, match="column 'note'") as caught:
+        step.inverse_transform(pd.DataFrame({"note": [cell]}))
+    seen = "".join(traceback.format_exception_only(caught.value))
+    raw = base64.urlsafe_b64decode(cell + "=" * (-len(cell) % 4))
+    assert raw[1:5].hex() not in seen
+    assert cell[2:8] not in seen
+
+
+OUT_OF_RANGE = {
+    "date": pa.array([2**31 - 1], pa.int32()).view(pa.date32()),
+    "time": pa.array([777_777_777_777_777_777], pa.int64()).view(pa.time64("us")),
+    "date64": pa.array([2**62], pa.int64()).view(pa.date64()),
+}
+
+
+@pytest.mark.parametrize("kind", OUT_OF_RANGE)
+def test_a_value_that_is_out_of_range_is_refused_and_not_shown(kind):
+    """A value that Arrow, or the container that it goes to, cannot hold is refused, and no error shows it."""
+    step = FieldEncryptor(key=KEYS, context="c")
+
+    def there_and_back():
+        tokens = step.fit_transform(pa.table({"c": OUT_OF_RANGE[kind]}))
+        return FieldEncryptor(key=KEYS, context="c").inverse_transform(tokens.to_pandas())
+
+    with pytest.raises(InputError) as caught:
+        there_and_back()
+    seen = "".join(traceback.format_exception(caught.value))
+    assert not any(number in seen for number in ("2147483647", "777777777", str(2**62)))
