@@ -16,7 +16,7 @@ from modelpriv.kernels.prf import pseudonym
 from modelpriv.kernels.prf.sketch import SIZE, estimate, smallest, united
 from modelpriv.transformers.fitted import without
 from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer
-from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, tags
+from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, different_tags, tags
 
 if TYPE_CHECKING:
     from modelpriv._columns.frame import Column
@@ -157,8 +157,7 @@ class Pseudonymizer(KeyedColumnTransformer):
         context = call.context_of(column)
         state = {"name": column.name, "context": context, "logical": logical_type(column.data.type)}
         if self._pairs(_MOST_ROWS) > _RISK:
-            valid = column.data.drop_null()
-            state["sketch"] = smallest(tags(valid, self._key(call, context), nulls=False))
+            state["sketch"] = smallest(different_tags(column.data, self._key(call, context), nulls=False))
         return state
 
     def _merge_states(self, one: State, other: State, call: KeyedCall) -> State:

@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["distinct", "index", "merged", "position"]
+__all__ = ["distinct", "index", "merged", "position", "united"]
 
 _TAG = 16
-_MANY = 2**19  # tags, 8 MiB of them
 
 
 def index(tags: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint64]:
@@ -41,7 +40,7 @@ def index(tags: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint64]:
 
 
 def distinct(tags: npt.NDArray[np.uint8]) -> pa.Array[Any]:
-    """Give the distinct tags in ascending order, so that neither the order of the rows nor their number is kept.
+    """Give each tag once, in the order in which they come.
 
     Parameters
     ----------
@@ -53,18 +52,20 @@ def distinct(tags: npt.NDArray[np.uint8]) -> pa.Array[Any]:
     pyarrow.FixedSizeBinaryArray
         Each tag once.
     """
-    return _sorted(_binary(tags).unique())
+    return _binary(tags).unique()
+
+
+def united(one: pa.Array[Any], other: pa.Array[Any]) -> pa.Array[Any]:
+    """Give the tags that are in either of two results of `distinct`."""
+    return pa.concat_arrays([one, other]).unique()
 
 
 def merged(sets: Iterable[pa.Array[Any]]) -> pa.Array[Any]:
-    """Give the tags that are in any of several results of `distinct`, in ascending order too."""
-    known, more = _binary(np.empty((0, _TAG), np.uint8)), []
-    for each in sets:
-        more.append(each)
-        # Parts of a long column have many tags in common: all of them at once would take more memory than the column.
-        if sum(map(len, more)) > max(len(known), _MANY):
-            known, more = pa.concat_arrays([known, *more]).unique(), []
-    return _sorted(pa.concat_arrays([known, *more]).unique())
+    """Give the tags that are in any of several results of `distinct`, in ascending order.
+
+    Neither the order of the rows nor the number of times that a value occurs is left in it.
+    """
+    return _sorted(pa.concat_arrays([_binary(np.empty((0, _TAG), np.uint8)), *sets]).unique())
 
 
 def position(tags: npt.NDArray[np.uint8], known: pa.Array[Any]) -> npt.NDArray[np.int32]:
@@ -75,7 +76,7 @@ def position(tags: npt.NDArray[np.uint8], known: pa.Array[Any]) -> npt.NDArray[n
     tags : ndarray of shape (n, 16), uint8
         The outputs of the PRF, one a row.
     known : pyarrow.FixedSizeBinaryArray
-        The result of `distinct`.
+        The result of `merged`.
 
     Returns
     -------

@@ -36,11 +36,13 @@ def smallest(tags: npt.NDArray[np.uint8]) -> Sketch:
     ndarray of shape (at most `SIZE`,), uint64
     """
     words: Sketch = np.ascontiguousarray(tags).view("<u8")[:, 0]
-    if len(words) > 4 * SIZE:
-        # Where few values repeat, a small part of the range holds enough of them: sorting all would take longer.
-        few = np.unique(words[words < np.uint64(_RANGE * 2 * SIZE / len(words))])
+    # A small part of the range holds enough of them, unless values repeat a lot: sorting all would take longer.
+    share = 2 * SIZE / max(len(words), 1)
+    while share < 1 / 2:
+        few = np.unique(words[words < np.uint64(_RANGE * share)])
         if len(few) >= SIZE:
             return few[:SIZE]
+        share *= 8
     return np.unique(words)[:SIZE]
 
 

@@ -27,7 +27,7 @@ __all__ = ["collected", "typed", "warn_of_sharing"]
 def collected(chunks: list[State]) -> list[State]:
     """Return sets of tags as fewer sets: each is larger than those after it, so that a tag is moved few times."""
     while len(chunks) > 1 and chunks[-2]["length"] <= 2 * chunks[-1]["length"]:
-        last = kernel.merged(array_from_plain(chunk) for chunk in chunks[-2:])
+        last = kernel.united(*map(array_from_plain, chunks[-2:]))
         chunks = [*chunks[:-2], array_to_plain(last)]
     return chunks
 

@@ -22,7 +22,7 @@ from modelpriv.transformers.fitted import without
 from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer, context_of
 from modelpriv.transformers.replacer.fakes import collected, typed, warn_of_sharing
 from modelpriv.transformers.replacer.pools import Recipe, interleaved, make_pool, to_pool
-from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, tags
+from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, different_tags, tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -197,12 +197,14 @@ class Replacer(KeyedColumnTransformer):
     def _fit_part(self, column: Column, call: KeyedCall) -> State:
         chooser, context = self._chooser(column, call), self._context(column, call)
         state = {"name": column.name, "context": context, "logical": logical_type(chooser.data.type)}
-        valid = column.data.is_valid().to_numpy(zero_copy_only=False) | (self.null == "protect")
-        found = self._tags(chooser, context, call)[valid]
+        filled = self.null == "protect" or not column.data.null_count
+        cells = chooser.data if filled else chooser.data.filter(column.data.is_valid())
+        key = self._secret(call, context)[:KEY_LENGTH]
+        found = different_tags(cells, key, nulls=self.null == "protect")
         if self.unique:
             state["known"] = [array_to_plain(kernel.distinct(found))]
         else:
-            state |= {"rows": len(found), "sketch": smallest(found)}
+            state |= {"rows": len(cells), "sketch": smallest(found)}
         return state
 
     def _merge_states(self, one: State, other: State, call: KeyedCall) -> State:
