@@ -16,6 +16,7 @@ entry                   set by                                        read by
 `settings.passphrase`   `modelpriv.keys.set_passphrase_callback`      opening a file without ``passphrase=``
 `settings.trusted`      `modelpriv.sealing.set_trusted`               loading a sealed model
 `settings.count_uses`   `modelpriv.evidence` when it is imported      `Keyring.retire`
+`settings.wrap`         `modelpriv.models` when it is imported        `modelpriv.load` with ``wrap=True``
 `restorers`             `modelpriv.keys.reference` when imported      pickling an object that holds keys
 ======================  ============================================  ==========================================
 
@@ -72,6 +73,7 @@ class Settings:
     passphrase: Callable[[str], str | bytes] | None = None
     trusted: Any = None
     count_uses: Callable[[object], Mapping[str, int]] | None = None
+    wrap: Callable[..., Any] | None = None
 
 
 keyrings: Living[Any] = Living()

@@ -17,7 +17,7 @@ from joblib.hashing import Hasher
 from sklearn.base import clone
 
 from modelpriv import sealing
-from modelpriv._core import events
+from modelpriv._core import events, process
 from modelpriv.errors import (
     KeyUnavailableError,
     LockedError,
@@ -481,3 +481,4 @@ def _register(cls: type[EncryptedEstimator]) -> None:
 
 
 _register(EncryptedEstimator)
+process.settings.wrap = EncryptedEstimator

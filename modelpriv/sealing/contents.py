@@ -1,10 +1,13 @@
 """What goes into a sealed file: the object, and who opens it, from the caller of `dump` or from the object itself."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from modelpriv.errors import LockedError
-from modelpriv.keys import Signer, SigningKey
+from sklearn.base import BaseEstimator
+
+from modelpriv.errors import LockedError, SealedFileWarning
+from modelpriv.keys import KeyReference, Keyring, ScopedKeyring, Signer, SigningKey
 from modelpriv.sealing import serializers, writing
 from modelpriv.sealing.access import Passphrase, Ways, to_ways
 from modelpriv.sealing.format import buffers, layout
@@ -71,6 +74,8 @@ def prepare(model: object, request: Request) -> writing.Draft | writing.Copy:
         return writing.Copy(contents.sealed)
     source: Any = request if request.names_ways else contents
     ways = to_ways(source.key, request.passphrase, source.recipients, request.wrap_with)
+    if ways.recipients:
+        _warn_of_keyed_steps(contents.bare)
     signing_key = _signing_key(contents, request, ways)
     origin = writing.origin(ways, signing_key)
     unsigned = origin == layout.SIGNED and signing_key is None
@@ -86,6 +91,23 @@ def prepare(model: object, request: Request) -> writing.Draft | writing.Copy:
     )
     pieces = buffers.lay_out(*serializers.take_apart(contents.bare if unsigned else contents.payload, serializer))
     return writing.draft(manifest, pieces, sum(map(len, pieces)), ways, sign_with=signing_key)
+
+
+def _warn_of_keyed_steps(model: object) -> None:
+    """Warn of steps in a model whose keys the recipients do not get with it."""
+    parameters = model.get_params(deep=True) if isinstance(model, BaseEstimator) else {}
+    steps = sorted(
+        name.removesuffix("key").removesuffix("__") or type(model).__name__
+        for name, value in parameters.items()
+        if name.rpartition("__")[2] == "key" and isinstance(value, Keyring | ScopedKeyring | KeyReference | str)
+    )
+    if steps:
+        warnings.warn(
+            f"the model for recipients holds steps with keys of their own ({', '.join(steps)}), which are not in the "
+            "file: there these steps stay locked, unless you give the recipients the keys too (Keyring.grant).",
+            SealedFileWarning,
+            stacklevel=4,  # the caller of dump
+        )
 
 
 def _signing_key(contents: Contents, request: Request, ways: Ways) -> SigningKey | None:

@@ -24,6 +24,7 @@ from modelpriv.sealing.format import buffers, layout
 from modelpriv.sealing.policy import check_rules
 from modelpriv.sealing.reading import File, check_file, check_pinned, finish, open_head, opened, report_damage
 from modelpriv.sealing.trust import to_trust
+from modelpriv.sealing.wrapping import wrapping
 from modelpriv.sealing.writing import in_order
 
 
@@ -157,6 +158,7 @@ def load(
     trusted_types: Iterable[str] = (),
     allow_code: bool = False,
     file_id: str | None = None,
+    wrap: bool = False,
 ) -> Any:
     """Read a sealed file; not one byte of it is unpickled before all of it has been verified.
 
@@ -189,6 +191,11 @@ def load(
         The id that the file must have, as `inspect` showed it when you knew the file: pins one model, so that neither
         another nor an older one can take its place.
 
+    wrap : bool, default=False
+        Whether a bare estimator comes back in an `EncryptedEstimator`, under ``key`` or for the recipient of
+        ``identity``. A model that was sealed bare comes back bare: `pickle` or `joblib.dump` then write it in plain
+        text. A wrapped one is written as ciphertext.
+
     Returns
     -------
     model : object
@@ -217,6 +224,7 @@ def load(
     with _event("load", file):
         trust = to_trust(trusted_signers, trusted_types, allow_code)
         opener = to_opener(key, passphrase, identity, provider)
+        keep = wrapping(opener, wrap=wrap)
         with opened(file) as (source, size):
             found = open_head(source, size, opener)
             check_pinned(found.fields, file_id)
@@ -228,7 +236,7 @@ def load(
             finish(source, found, trust)
             report_damage(found)
     with opening(opener.keyring), _explaining(found.fields["versions"]):
-        return serializers.restore(stream, memory, serializer, trust.types)
+        return keep(serializers.restore(stream, memory, serializer, trust.types))
 
 
 def loads(
@@ -242,6 +250,7 @@ def loads(
     trusted_types: Iterable[str] = (),
     allow_code: bool = False,
     file_id: str | None = None,
+    wrap: bool = False,
 ) -> Any:
     """Read the bytes of a sealed file; the parameters and errors are those of `load`."""
     return load(
@@ -254,6 +263,7 @@ def loads(
         trusted_types=trusted_types,
         allow_code=allow_code,
         file_id=file_id,
+        wrap=wrap,
     )
 
 

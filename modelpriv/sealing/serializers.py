@@ -5,10 +5,12 @@ import importlib.machinery
 import io
 import os
 import pickle
+import pickletools
 import platform
 import sys
 import sysconfig
 import threading
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 from modelpriv._core import magic
 from modelpriv._core.optional import need
-from modelpriv.errors import LockedError, ParameterError, SealedFileError, UntrustedError
+from modelpriv.errors import LockedError, ParameterError, SealedFileError, SealedFileWarning, UntrustedError
 
 __all__ = ["BY_REFERENCE", "BY_VALUE", "CODES", "SKOPS", "check_versions", "choose", "restore", "take_apart"]
 
@@ -66,6 +68,7 @@ def take_apart(obj: object, serializer: str) -> tuple[list[memoryview], list[mem
             cloudpickle.CloudPickler(stream, 5, outside.append).dump(obj)
     else:
         pickle.Pickler(stream, 5, buffer_callback=outside.append).dump(obj)
+        _warn_of_main(stream)
     return [memoryview(chunk) for chunk in stream], [buffer.raw() for buffer in outside]
 
 
@@ -202,6 +205,35 @@ def _unfolded(member: bytes) -> int:
         return 0
     with zipfile.ZipFile(io.BytesIO(member)) as archive:
         return sum(one.file_size for one in archive.infolist())
+
+
+def _warn_of_main(stream: list[bytes]) -> None:
+    """Warn of a class or function of ``__main__`` that a pickle names: other programs have another ``__main__``."""
+    if not any(b"__main__" in chunk for chunk in stream):
+        return
+    names = sorted({name for module, name in _names_in(b"".join(stream)) if module == "__main__"})
+    if names:
+        warnings.warn(
+            f"the sealed file names {', '.join(names)} of __main__, which only this very program can load. Move the "
+            "definition to a module that the reader can import, or pass code='by-value'.",
+            SealedFileWarning,
+            stacklevel=5,  # the caller of dump
+        )
+
+
+def _names_in(pickled: bytes) -> Iterator[tuple[str, str]]:
+    """Give module and name of each class and function in a pickle of protocol 5."""
+    memo: list[Any] = []
+    pushed: list[Any] = [None, None]
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name == "MEMOIZE":
+            memo.append(pushed[-1])
+        elif opcode.name == "STACK_GLOBAL":
+            yield str(pushed[-2]), str(pushed[-1])
+            pushed = [None, None]
+        elif opcode.name != "FRAME":
+            value: Any = memo[int(argument or 0)] if opcode.name in {"BINGET", "LONG_BINGET"} else argument
+            pushed = [pushed[-1], value if isinstance(value, str) else None]
 
 
 class _Chunks(list[bytes]):
