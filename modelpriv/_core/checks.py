@@ -1,6 +1,6 @@
 """Rules for parameters: declared once for each, checked by one function, and refused in one wording.
 
-A class, or a function, declares for each parameter the rules of which one must hold; None allows None. The rules are
+A class, or a function, declares rules for each parameter, and one of them must hold; None allows None. The rules are
 checked where the parameters are first used (in `fit`, as scikit-learn asks for, or at the start of a function)::
 
     RULES: Rules = {
@@ -215,7 +215,7 @@ def check_parameters(owner: object, rules: Rules) -> None:
 
 
 def check(parameter: str, value: object, *allowed: Rule | None) -> None:
-    """Check one value against rules of which one must hold; None among them allows None.
+    """Check that one value satisfies one of the rules; None among them allows None.
 
     Raises
     ------

@@ -23,7 +23,7 @@ T = TypeVar("T")
 LOGGER = logging.getLogger("modelpriv.audit")
 LEVEL = logging.INFO
 OFF = logging.CRITICAL + 1
-if LOGGER.level == logging.NOTSET:  # else somebody configured it before this was imported
+if LOGGER.level == logging.NOTSET:  # otherwise the program configured it before this import
     LOGGER.setLevel(OFF)
 
 # Listeners do not hang on the logger: any program may turn that off, as logging.config does with each that it does not

@@ -15,7 +15,7 @@ __all__ = ["locked", "replacing"]
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], *, mode: int | None = None, durable: bool = False) -> Iterator[BinaryIO]:
-    """Write a file beside ``path`` and rename it over ``path`` at the end, so that nobody ever sees half of it.
+    """Write a file next to ``path`` and rename it over ``path`` at the end, so that no reader ever sees half of it.
 
     Parameters
     ----------

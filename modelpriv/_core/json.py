@@ -52,7 +52,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
-    """Read a number; one too large for a float is none that JSON could give back."""
+    """Read a number; JSON could not give back one that is too large for a float."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("infinite number")

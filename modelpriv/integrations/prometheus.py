@@ -26,7 +26,7 @@ class PrometheusExporter:
     ========================================  ======================  ===============================================
 
     It protects nothing; it shows when keys are used more, less or otherwise than usual. It leaks counts and key ids to
-    whoever may fetch metrics, and no names of columns. It does not serve them: use what the application has, or
+    anyone who may fetch metrics, and no names of columns. It does not serve them: use what the application has, or
     `prometheus_client.start_http_server`. Needs ``pip install 'modelpriv[prometheus]'``.
 
     Parameters

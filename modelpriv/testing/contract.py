@@ -68,7 +68,7 @@ def check_nothing_leaves_untouched(transformer: Any, container: str) -> None:
     table = people(container)
     before, after = cells_of(table), cells_of(transformer.fit_transform(table))
     for row, cell in enumerate(before[SECRET]):
-        require(cell is None or CANARY not in str(after[SECRET][row]), f"the cell in row {row} left in clear")
+        require(cell is None or CANARY not in str(after[SECRET][row]), f"the cell in row {row} left in plain text")
     require(not mentions(files(transformer, table)), "a fitted object's pickle holds a cell")
 
 

@@ -78,7 +78,7 @@ def records(matrix: Bytes, at: int, width: int) -> npt.NDArray[np.void]:
 class Order:
     """Cells by their number of blocks, fewest first: those with a block at some position are the last of them."""
 
-    places: Rows  # where each stands in the matrix
+    places: Rows  # the place of each in the matrix
     firsts: list[int]  # for each position, the first cell with a block there; then, twice, the number of cells
     ends: Lengths  # how many bytes of its last block belong to each cell
 
@@ -187,7 +187,7 @@ class Cells:
     def matrix(self, batch: Batch, width: int, lead: int = 0, fill: int = 0) -> Bytes:
         """Copy a batch's cells into rows of `width` bytes, from column `lead` on, cut where they are longer.
 
-        Around a cell stands what stands around it in the column, or `fill`: one record of `width` bytes is copied for
+        Around a cell is what surrounds it in the column, or `fill`: one record of `width` bytes is copied for
         each row, whatever its cell's length. That takes 5 ns; records of the exact length, after a sort, took 16.
         """
         starts = self.offsets[:-1][batch.rows]
@@ -255,7 +255,7 @@ class Output:
             self._data[low:limit] = room[: limit - low]
 
     def _scatter_exactly(self, starts: Lengths, lengths: Lengths, matrix: Bytes, at: int) -> None:
-        """Write records as long as the shortest cell, as many as the longest needs, of which the last may overlap."""
+        """Write records as long as the shortest cell, as many as the longest needs; the last may overlap."""
         width = int(lengths.min())
         if not width:  # nothing to write, or cells whose padding came off
             some = np.flatnonzero(lengths)
@@ -280,7 +280,7 @@ class Output:
 
 
 def chosen(rows: Rows, places: Rows) -> Rows:
-    """Give the rows that stand at some places among others."""
+    """Give the rows at some places among others."""
     if isinstance(places, slice):
         return rows
     return places + rows.start if isinstance(rows, slice) else rows[places]

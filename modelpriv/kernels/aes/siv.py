@@ -181,7 +181,7 @@ class Siv:
         rows : slice or ndarray
             Which rows of the column these are.
         plain : ndarray of shape (n, width), uint8
-            The plaintexts; what stands behind them is ignored.
+            The plaintexts; the bytes behind them are ignored.
         lengths : ndarray of shape (n,)
             Lengths of the plaintexts.
         sealed : ndarray of shape (n, at + 16 + width or more), uint8
@@ -389,7 +389,7 @@ def _sorted(lengths: Lengths) -> tuple[Order, list[int]]:
 
 
 def _clear(cells: list[Blocks], order: Order, keep: Blocks | None = None) -> Blocks:
-    """Set what stands behind each cell in its last block to zero."""
+    """Set the bytes behind each cell in its last block to zero."""
     keep = _take(_KEEP, order.ends) if keep is None else keep
     for blocks, (first, end, _) in zip(cells, order.steps(), strict=True):
         blocks[: end - first] &= keep[first:end]

@@ -109,9 +109,9 @@ def seal(
     header : bytes
         What `header` gave; it is the first of the associated data. In mode "randomized" a nonce is the last.
     associated_data : sequence of bytes or pyarrow.Array of binary or text
-        What stands between them: each one for all cells, or one for each cell.
+        The data between them: each one for all cells, or one for each cell.
     prefix : bytes
-        Stands before each cell in the plaintext.
+        Comes before each cell in the plaintext.
     pad : int, optional
         Lengthen each plaintext to a multiple of so many bytes (ISO 7816-4: 0x80, then zeros). The header has to say so.
 
@@ -123,7 +123,7 @@ def seal(
     Raises
     ------
     ParameterError
-        The header says that there is padding and there is none, or the other way round.
+        The header says that there is padding and there is not, or the other way round.
     """
     if bool(header[0] & _PADDED) != (pad is not None):
         raise ParameterError("pad: the header says otherwise whether there is padding.")
@@ -276,7 +276,7 @@ def _text_length(length: _Length) -> _Length:
 def _decode(source: Cells, batch: Batch, width: int) -> tuple[Bytes, Truths]:
     """Decode the first `width` bytes of each cell, and say which cells are texts that `seal` could have given.
 
-    In a row, behind the end of its cell, stand other bytes.
+    In a row, other bytes follow the end of its cell.
     """
     characters = -(-width // 3) * 4
     text = source.matrix(batch, characters, fill=int(_ALPHABET[0]))

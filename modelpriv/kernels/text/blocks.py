@@ -176,7 +176,7 @@ class Block:
         return cover(len(self.data), *intervals)
 
     def ends(self, first: int, last: int, cells: Flags) -> Flags:
-        """Return flags on the first and last bytes of some cells, each of which has so many."""
+        """Return flags on the first and last bytes of some cells of known lengths."""
         starts, stops = (self.starts, self.stops) if cells.all() else (self.starts[cells], self.stops[cells])
         flags = np.zeros(len(self.data), np.bool_)
         if first:
@@ -211,7 +211,7 @@ class Block:
         return bits
 
     def until(self, stops: Offsets) -> Block:
-        """Return a block of the same cells, each of which ends at such a byte, the first of a character."""
+        """Return a block of the same cells, each cut at the given byte, the first of a character."""
         flags = self.cover((self.starts, stops))
         data = np.compress(flags, self.data)
         kinds = data if self.is_ascii else np.compress(flags, self.kinds)

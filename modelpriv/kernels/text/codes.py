@@ -1,4 +1,4 @@
-"""Masks of codes: cells of a certain number of digits or letters, with separators, of which the ends stay."""
+"""Masks of codes: cells with a fixed number of digits or letters, and separators, whose ends stay."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def code(
     Parameters
     ----------
     lowest, highest : int
-        How many characters a code has beside the separators.
+        How many characters a code has, not counting separators.
     first, last : int
         How many of them stay.
     separators : str
-        Characters of ASCII that may stand anywhere.
+        ASCII characters that may be anywhere.
     letters : bool
-        Whether letters are allowed, beside digits.
+        Whether letters are allowed as well as digits.
     check : str
         A letter that is allowed as the last character.
     begins : str

@@ -1,4 +1,4 @@
-"""What a reader takes for a character (a grapheme), and of which kind each is: looked up for a whole block of cells.
+"""The characters that a reader sees (graphemes) and the kind of each, looked up for a whole block of cells.
 
 In ASCII each byte is a character; elsewhere most are one code point. Only cells that hold a code point which may join
 its neighbours (a combining accent, a joiner, a flag's letter, part of a Hangul syllable) are cut up one by one, by the
@@ -43,7 +43,7 @@ def kinds_of(data: Bytes, bounds: Offsets) -> tuple[Bytes, bool]:
     Parameters
     ----------
     data : ndarray of uint8, shape (n_bytes,)
-        UTF-8. What is not is of some kind all the same, and each cell begins with a character.
+        UTF-8. Other bytes get some kind too, and each cell begins with a character.
     bounds : ndarray of intp, shape (n_cells + 1,)
         Where each cell begins, and where the last one ends.
 
@@ -137,7 +137,7 @@ _PROPERTIES = {
     PUNCTUATION: r"\p{P}",
     SPACE: r"\p{Zs}",
     NUMBER: r"\p{N}",
-    LETTER: r"(?V1)[\p{L}--\p{Default_Ignorable_Code_Point}]",  # no letters that nobody sees
+    LETTER: r"(?V1)[\p{L}--\p{Default_Ignorable_Code_Point}]",  # no invisible letters
     HAN: r"\p{Han}",
     JOINING: "|".join(
         rf"\p{{Grapheme_Cluster_Break={value}}}"

@@ -78,7 +78,7 @@ def _v6(block: Block, digits: Bits, colons: Bits) -> tuple[Bits, Flags]:
 
 
 def _places(bits: Bits) -> Offsets:
-    """Return the places of single bits, which stand in the exponents of floats."""
+    """Return the places of single bits, from the exponents of floats."""
     places: Offsets = (bits.view(np.int64).astype(np.float64).view(np.int64) >> 52) - 1023
     return places
 

@@ -1,7 +1,7 @@
 """Character masks over a whole text column: which characters stay, and the column with all others masked.
 
 A *rule* looks at a block of cells and says which bytes stay. The rest of the work is the same for all rules: in ASCII
-every masked byte is overwritten where it stands; elsewhere a masked character leaves one mask character behind, however
+every masked byte is overwritten in place; elsewhere a masked character leaves one mask character behind, however
 many bytes it had.
 """
 
@@ -36,7 +36,7 @@ class Shown:
     flags : ndarray of bool, shape (n_bytes,)
         Which bytes stay; all or none of a character.
     block : Block, optional
-        What is to be masked instead: the same cells, of which a rule left out characters that are to leave no mark.
+        The cells to mask instead: the same ones without the characters that should leave no mark.
     """
 
     flags: Flags
