@@ -1,7 +1,7 @@
 """Rules for parameters: declared once for each, checked by one function, and refused in one wording.
 
-A class, or a function, declares rules for each parameter, and one of them must hold; None allows None. The rules are
-checked where the parameters are first used (in `fit`, as scikit-learn asks for, or at the start of a function)::
+A class, or a function, declares rules for each parameter: a value must keep one of them, and None allows None. Check
+the rules where the parameters are first used: in `fit`, as scikit-learn asks, or at the start of a function::
 
     RULES: Rules = {
         "mode": [OneOf("randomized", "deterministic")],
@@ -22,9 +22,9 @@ The error names the parameter, what is allowed, and what came::
     ParameterError: pad must be a whole number of at least 1 or None, got 0.
     ParameterError: mode must be one of 'randomized', 'deterministic', got 'random'.
 
-What came is shown by its type. Only a whole number, and a short text where one of a few words was expected, are shown
-themselves: anything else may be a key, or hold cells. What is true of several parameters together is not a rule: say it
-in the words of its case, in an `if` after the rules.
+The error shows the type of a wrong value, but the value itself only if it is a number, or a short text where one of a
+few words was expected: anything else may be a key, or hold cells. A rule is about one parameter. For combinations,
+write an `if` after the rules, with a message of its own.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ __all__ = [
     "Whole",
     "check",
     "check_parameters",
+    "plural",
 ]
 
 
@@ -215,7 +216,7 @@ def check_parameters(owner: object, rules: Rules) -> None:
 
 
 def check(parameter: str, value: object, *allowed: Rule | None) -> None:
-    """Check that one value satisfies one of the rules; None among them allows None.
+    """Check that a value keeps one of the rules; None among them allows None.
 
     Raises
     ------
@@ -228,6 +229,11 @@ def check(parameter: str, value: object, *allowed: Rule | None) -> None:
         if value is None if rule is None else rule.takes(value) and not rule.fault(value):
             return
     raise _refusal(parameter, value, allowed)
+
+
+def plural(count: int, thing: str) -> str:
+    """Return a number of things in words: 1 null, 2 nulls, 1,000 nulls."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def shown(value: object) -> str:

@@ -1,9 +1,8 @@
-"""The shell that all column transformers share: which columns, under which names, out of and into which container."""
+"""The shell that all column transformers share: it reads the declared columns, protects them, and builds the table."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,11 +11,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from modelpriv._columns.frame import Built, Column, Frame, as_names, nulls_alone, open_frame
+from modelpriv._columns.frame import Built, Column, Frame, nulls_alone, open_frame
 from modelpriv._columns.parts import joined, part, parts
 from modelpriv._core import events
-from modelpriv._core.checks import OneOf, Rules, check_parameters
+from modelpriv._core.checks import OneOf, Rules, check_parameters, plural
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
+from modelpriv.transformers.declared import declared_columns, find_column
 from modelpriv.transformers.fitted import PlainState
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from modelpriv.transformers.fitted import State
 
-__all__ = ["BaseColumnTransformer", "Call", "find_column"]
+__all__ = ["BaseColumnTransformer", "Call"]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one call of a transformer works on, beside the declared columns; `first_row` is that of a part of them."""
+    """What one call of a transformer works on, besides the declared columns; `first_row` is where a part begins."""
 
     frame: Frame
     references: Mapping[Any, Column]
@@ -43,19 +43,19 @@ class Call:
 
 
 class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
-    """Maps a kernel over the declared columns of a table and lets all other columns pass through in place.
+    """Maps a kernel over the declared columns of a table; all other columns pass through in place.
 
-    A child has the parameters `columns` and `null`, and fills in the methods of the first section.
+    A child has the parameters `columns` and `null`, and overrides the methods of the first section.
     """
 
     columns: Any
     null: str
 
     _parameter_rules: ClassVar[Rules] = {"null": [OneOf("keep", "raise")]}
-    _by_parts = False  # whether `_transform_column` takes some rows at a time, so that no column is too long for memory
+    _by_parts = False  # whether columns are taken some rows at a time, so that a long one needs little memory
     _reference_parameter = "bind"  # the parameter that names the columns of `_reference_names`
 
-    # --- what a child fills in ---
+    # --- methods that a child overrides ---
 
     def _check_parameters(self) -> None:
         """Refuse combinations of parameters that make no sense; each alone keeps its rule in `_parameter_rules`."""
@@ -85,13 +85,13 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         return Call(frame, references)
 
     def _finish_fit(self, call: Any) -> None:
-        """Set what a fit leaves behind, once nothing can fail any more."""
+        """Set the attributes that a fit leaves, when nothing can fail any more."""
 
     # --- scikit-learn's face ---
 
     @events.audited
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
-        """Learn which columns are to be protected, and how they are held.
+        """Learn which columns to protect, and how the table holds them.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         ParameterError, ParameterTypeError
             A parameter, or a combination of parameters, is not allowed.
         InputError, InputTypeError
-            A declared column is not there or cannot be protected, or `X` is not a table.
+            A declared column is missing or cannot be protected, or `X` is not a table.
         """
         self._fit(X)
         return self
@@ -135,7 +135,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         """
         if fit_params:
             raise ParameterTypeError(
-                f"fit_transform of {type(self).__name__} takes no parameters beside X and y, got {sorted(fit_params)}."
+                f"fit_transform of {type(self).__name__} takes X and y only, got {sorted(fit_params)}."
             )
         return self._protect(*self._fit(X))
 
@@ -206,15 +206,15 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         return columns, call
 
     def _settle(self, learnt: dict[int, State], call: Any) -> None:
-        """Finish a fit, by what was learnt of whole columns: from one table, or from several, merged."""
+        """Finish a fit with the states of whole columns: learnt from one table, or merged from several."""
         states = self._finish_states(learnt, call)
-        # Set only now: a fit that fails leaves the last one whole.
+        # Set only now, so that a fit that fails does not change the object.
         self._check_names(call.frame, reset=True)
         self._keep(columns=states, names=call.frame.names if call.frame.named else None)
         self._finish_fit(call)
 
     def _learn(self, column: Column, call: Any) -> State:
-        """Learn from a column, part by part where it can be long."""
+        """Learn from a column, part by part if it may be long."""
         if not self._by_parts:
             return self._fit_part(column, call)
         learnt = (self._fit_part(part(column, rows), call.part(rows)) for rows in parts(column))
@@ -237,58 +237,29 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         self._check_parameters()
 
     def _check_names(self, frame: Frame, *, reset: bool) -> None:
-        """Remember the columns of a table, or refuse one that has others than those that `fit` saw."""
+        """Remember the columns of a table, or refuse a table with other columns than `fit` saw."""
         texts = frame.named and all(type(name) is str for name in frame.names)
-        if texts and reset:  # as scikit-learn does, which takes a sixth of the time of a table of one row
+        if texts and reset:  # scikit-learn would take a sixth of the time that a table of one row takes
             self.n_features_in_, self.feature_names_in_ = len(frame.names), np.array(frame.names, object)
         elif not texts or frame.names != self._names:
-            # scikit-learn looks at names and counts alone: its own checks of the cells would print them.
+            # scikit-learn looks at names and counts only: its checks of the cells would print them.
             validate_data(self, frame.native, skip_check_array=True, reset=reset)
         if not reset and frame.named and self._names is not None and self._names != frame.names:
-            # scikit-learn compares names only where all are text, and here the wrong column would leave in clear.
+            # scikit-learn compares names only if all are text; here the wrong column would leave as plain text.
             raise InputError(
-                f"The columns must be those that {type(self).__name__} was fitted on, in that order: {self._names!r}."
+                f"The table's columns differ from those that {type(self).__name__} was fitted on. Pass these, in this "
+                f"order: {self._names!r}."
             )
 
     def _check_declared(self, frame: Frame, fitted: list[int]) -> None:
-        """Refuse `columns` that were set since `fit`: a column that was declared there would leave in clear."""
+        """Refuse `columns` that were set since `fit`: a column that they add would leave as plain text."""
         comparable = not callable(self.columns) and frame.named == (self._names is not None)
         if comparable and self._find_columns(frame) != fitted:
-            raise ParameterError("columns was changed since fit. Fit again, so that what it declares is protected.")
+            raise ParameterError("columns was changed since fit. Fit again, so that the new columns are protected.")
 
     def _find_columns(self, frame: Frame) -> list[int]:
         """Return the positions of the declared columns."""
-        columns = self.columns(frame.native) if callable(self.columns) else self.columns
-        if columns is None:
-            taken = {find_column(frame, name, self._reference_parameter) for name in self._reference_names()}
-            if taken:
-                raise ParameterError(
-                    f"columns=None declares every column, also {sorted(frame.names[p] for p in taken)!r}, which "
-                    f"{type(self).__name__} "
-                    f"only refers to. Name the columns to protect in `columns`."
-                )
-            return list(range(len(frame.names)))
-        names = as_names(columns)
-        if names is None:
-            raise ParameterTypeError(
-                f"columns must be a list of names or positions, a callable or None, got {type(columns).__name__}. "
-                "Write columns=[...]."
-            )
-        positions = [find_column(frame, name, "columns") for name in names]
-        if not positions:
-            raise ParameterError(
-                "columns names no column, so nothing would be protected. Name at least one, or leave the step out."
-            )
-        if len(set(positions)) < len(positions):
-            raise ParameterError("columns names a column twice. Name each once.")
-        for name in self._reference_names():
-            if find_column(frame, name, self._reference_parameter) in positions:
-                raise ParameterError(
-                    f"Column {name!r} is protected and referred to by the same {type(self).__name__}, so it would "
-                    "not be there to give the "
-                    f"table back. Protect it in a later step of the pipeline."
-                )
-        return sorted(positions)
+        return declared_columns(frame, self.columns, self._reference_names(), self._reference_parameter)
 
     def _read(self, frame: Frame, positions: Sequence[int]) -> dict[int, Column]:
         columns = {position: nulls_alone(frame.column(position, chunked=self._by_parts)) for position in positions}
@@ -297,13 +268,13 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
             if self.null == "raise" and column.data.null_count:
                 row = first_null(column)
                 raise InputError(
-                    f"Column {column.name!r} has {column.data.null_count} nulls, the first in row {row}, and "
+                    f"Column {column.name!r} has {plural(column.data.null_count, 'null')}, the first in row {row}, and "
                     "null='raise'. Fill or drop them."
                 )
         return columns
 
     def _read_references(self, frame: Frame) -> dict[Any, Column]:
-        """Read the columns that are referred to, by the names the user gave them."""
+        """Read the columns that the parameters refer to, by the names that the user gave."""
         references = {}
         for name in self._reference_names():
             position = find_column(frame, name, self._reference_parameter)
@@ -311,7 +282,8 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
             if column.data.null_count:
                 row = first_null(column)
                 raise InputError(
-                    f"Column {column.name!r} is referred to and has a null in row {row}. Every row needs a value there."
+                    f"Column {column.name!r} has a null in row {row}, but {self._reference_parameter} needs a value in "
+                    "every row. Fill or drop the nulls."
                 )
             references[name] = column
         return references
@@ -330,21 +302,6 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
 
     def _is_stateless(self) -> bool:
         return not self.__sklearn_tags__().requires_fit
-
-
-def find_column(frame: Frame, name: Any, parameter: str) -> int:
-    """Return the position of a column that a parameter names, or gives by its position."""
-    if isinstance(name, (bool, np.bool_)) or not isinstance(name, Hashable):
-        raise ParameterTypeError(
-            f"{parameter} must hold names or positions of columns, not {type(name).__name__}. A mask is not taken."
-        )
-    if name in frame.names:
-        return frame.names.index(name)
-    if isinstance(name, (int, np.integer)) and -len(frame.names) <= name < len(frame.names):
-        return int(name) % len(frame.names)
-    raise ParameterError(
-        f"{parameter} names {name!r}, which is not a column of the table. Its columns are {frame.names!r}."
-    )
 
 
 def first_null(column: Column) -> int:

@@ -9,7 +9,8 @@ from modelpriv._core import events
 from modelpriv._core.checks import InstanceOf, OneOf, Rule, Rules, Text, check
 from modelpriv.errors import ParameterError
 from modelpriv.keys import AnyKeyring, KeyParameter, resolve
-from modelpriv.transformers.base import BaseColumnTransformer, Call, find_column
+from modelpriv.transformers.base import BaseColumnTransformer, Call
+from modelpriv.transformers.declared import find_column
 from modelpriv.transformers.tags import merged_type
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class KeyedColumnTransformer(BaseColumnTransformer):
     def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> KeyedCall:
         if fitting and isinstance(self.context, dict):
             for name in self.context:
-                find_column(frame, name, "context")  # a slip of the pen would silently keep tables from joining
+                find_column(frame, name, "context")  # a typing error would silently keep tables from joining
         keys = self._keyring()
         key_id = self.key_id_ if not fitting else keys.primary
         events.note_keys(key_id)
@@ -70,7 +71,7 @@ class KeyedColumnTransformer(BaseColumnTransformer):
         self.key_id_ = call.key_id
 
     def _keyring(self) -> AnyKeyring:
-        """Resolve `key`; a keyring that a URI names is fetched once and kept for this object's life."""
+        """Resolve `key`; a keyring that a URI names is fetched once, and kept as long as this object."""
         if not isinstance(self.key, str):
             return resolve(self.key)
         uri, kept = getattr(self, "_fetched", (None, None))
@@ -94,7 +95,7 @@ def context_of(name: Any, context: Any) -> str:
     text = context.get(name, name) if isinstance(context, dict) else context or name
     if not isinstance(text, str) or not text:
         raise ParameterError(
-            f"Column {name!r} has no text name, so it needs a context: pass context='table.column' (one column), or "
-            f"a dict such as {{{name!r}: 'table.column'}}."
+            f"Column {name!r} has no text for a name, so it needs a context. Pass context='table.column' for a single "
+            f"column, or a dict such as {{{name!r}: 'table.column'}}."
         )
     return text

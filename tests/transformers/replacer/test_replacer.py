@@ -208,7 +208,7 @@ def test_nulls_can_be_given_a_fake():
 
 def test_nulls_can_be_refused():
     """With null='raise' a null is refused by column and row."""
-    with pytest.raises(InputError, match="'x' has 1 nulls, the first in row 1"):
+    with pytest.raises(InputError, match="'x' has 1 null, the first in row 1"):
         replace(["Ada", None], null="raise")
 
 
@@ -351,7 +351,7 @@ def test_the_subject_of_another_name_joins_by_context():
 
 def test_a_subject_with_nulls_is_refused():
     """A row without a subject is refused."""
-    with pytest.raises(InputError, match="'id' is referred to and has a null in row 1"):
+    with pytest.raises(InputError, match="'id' has a null in row 1, but subject needs a value"):
         Replacer(columns=["x"], subject="id", key=KEYS).fit(pd.DataFrame({"id": [7, None], "x": ["a", "b"]}))
 
 
