@@ -15,7 +15,19 @@ from modelpriv._core import process
 if TYPE_CHECKING:
     from contextvars import Token
 
-__all__ = ["LEVEL", "LOGGER", "OFF", "Listener", "audited", "event", "note", "note_columns", "note_keys", "recording"]
+__all__ = [
+    "LEVEL",
+    "LOGGER",
+    "OFF",
+    "Listener",
+    "audited",
+    "commit",
+    "event",
+    "note",
+    "note_columns",
+    "note_keys",
+    "recording",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +35,7 @@ T = TypeVar("T")
 LOGGER = logging.getLogger("modelpriv.audit")
 LEVEL = logging.INFO
 OFF = logging.CRITICAL + 1
+_OK = "ok"
 if LOGGER.level == logging.NOTSET:  # otherwise the program configured it before this import
     LOGGER.setLevel(OFF)
 
@@ -75,12 +88,20 @@ class event:  # noqa: N801 - used as a function, in a with statement
         if self._facts is None or self._token is None:
             return
         process.event.reset(self._token)
-        facts = _plain(self._facts) | _who() | {"pid": os.getpid(), "result": "ok" if kind is None else kind.__name__}
-        # Here, before the block's result is given out: what cannot be recorded is not done.
-        now = time.time()
-        for listener in tuple(process.listeners):
-            listener.hear(facts, now)
-        LOGGER.log(LEVEL, "%(action)s %(subject)s: %(result)s", facts, extra={"event": facts})
+        result = _OK if kind is None else kind.__name__
+        if self._facts.get("result") != result:  # else it was committed, and that was the end of it
+            _record(self._facts, result)  # before the block's result is given out
+
+
+def commit() -> None:
+    """Record the event that is going on, if there is one, as done: just before the step that cannot be undone.
+
+    What cannot be recorded is not done: an error of a listener keeps that step from being taken. If it fails itself,
+    the end of the event is recorded too.
+    """
+    if (current := process.event.get()) is not None:
+        _record(current, _OK)
+        current["result"] = _OK
 
 
 def audited(method: Callable[P, T]) -> Callable[P, T]:
@@ -112,6 +133,14 @@ def note_keys(*key_ids: str) -> None:
     """Add ids of keys that the event used."""
     if (current := process.event.get()) is not None:
         current["key_ids"] = sorted({*current.get("key_ids", ()), *key_ids})
+
+
+def _record(known: dict[str, Any], result: str) -> None:
+    """Tell the listeners and the logger of an event."""
+    facts, now = _plain(known) | _who() | {"pid": os.getpid(), "result": result}, time.time()
+    for listener in tuple(process.listeners):
+        listener.hear(facts, now)
+    LOGGER.log(LEVEL, "%(action)s %(subject)s: %(result)s", facts, extra={"event": facts})
 
 
 def _plain(value: Any) -> Any:

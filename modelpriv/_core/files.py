@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from modelpriv._core import events
 from modelpriv.errors import ParameterError
 
 __all__ = ["locked", "replacing"]
@@ -16,6 +17,8 @@ __all__ = ["locked", "replacing"]
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], *, mode: int | None = None, durable: bool = False) -> Iterator[BinaryIO]:
     """Write a file next to ``path`` and rename it over ``path`` at the end, so that no reader ever sees half of it.
+
+    The event that is going on is recorded before the rename: if that fails, the old file stays.
 
     Parameters
     ----------
@@ -52,6 +55,7 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, durable:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+        events.commit()
         temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -197,6 +197,7 @@ def _write_slots(target: io.FileIO, found: OpenFile, ways: list[Stanza]) -> None
     places = [layout.PRELUDE + prelude.manifest, layout.PRELUDE + prelude.manifest + prelude.slot]
     idle = 1 if found.head.slots[0] == found.envelope.slot else 0
     fresh = _fresh_slot(found, ways, prelude)
+    events.commit()
     for place in (places[idle], places[1 - idle]):
         target.seek(place)
         write_all(target.write, memoryview(fresh))

@@ -74,7 +74,6 @@ class Draft:
         """Write what vouches for a body with this digest: the signature, or stanzas that are bound to it."""
         if self.sign_with is not None:
             file.write(signature.write(self.sign_with, self.manifest, digest))
-            events.note(signer=self.sign_with.signer.id)
         else:
             end = file.tell()
             file.seek(place)
@@ -103,7 +102,7 @@ def draft(
 ) -> Draft:
     """Make the file key and the head of a file, for a body of known length."""
     fields = layout.read_manifest(manifest)
-    events.note(file_id=fields["file_id"])
+    events.note(file_id=fields["file_id"], **({} if sign_with is None else {"signer": sign_with.signer.id}))
     file_key, rule = secrets.token_bytes(32), fields["origin"]
     body, trailer = floe.encrypted_length(length), 0 if sign_with is None else signature.length(sign_with)
     prelude, slot = layout.Prelude(len(manifest), body, trailer), None
@@ -118,15 +117,18 @@ def draft(
 def in_order(write: Callable[[memoryview], int | None], *, steps_back: bool) -> Iterator[BinaryIO]:
     """Give a file to write to that passes everything on in order, to a socket or a member of an archive.
 
-    If the writer steps back, the file is a temporary one, which is copied at the end: it holds ciphertext.
+    If the writer steps back, the file is a temporary one, which is copied at the end: it holds ciphertext. The event is
+    recorded before the first byte is passed on.
     """
     forward: Any = _Forward(write)
     if not steps_back:
+        events.commit()
         yield forward
         return
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
         file: Any = spool
         yield file
+        events.commit()
         spool.seek(0)
         shutil.copyfileobj(file, forward, floe.SEGMENT)
 
