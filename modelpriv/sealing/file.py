@@ -234,7 +234,7 @@ def load(
             serializers.check_versions(serializer, found.fields["versions"])
             stream, memory = buffers.read(found.body.readinto, found.length)
             finish(source, found, trust)
-            report_damage(found)
+            report_damage(source, found)
     with opening(opener.keyring), _explaining(found.fields["versions"]):
         return keep(serializers.restore(stream, memory, serializer, trust.types))
 

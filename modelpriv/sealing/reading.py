@@ -111,9 +111,9 @@ def finish(source: floe.Source, found: OpenFile, trust: Trust) -> None:
         signature.check(_read_bytes(source, found.head.prelude.trailer), found.head.manifest, read, trusted)
 
 
-def report_damage(found: OpenFile) -> None:
+def report_damage(source: floe.Source, found: OpenFile) -> None:
     """Warn about a slot that is not authentic: the file opened by the other one."""
-    if found.envelope.damaged:
+    if found.envelope.damaged and not _was_being_written(source, found):
         events.note(damaged_slot=True)
         warnings.warn(
             "one of the two envelope slots of the sealed file is damaged: a rewrap was interrupted, or someone changed "
@@ -146,6 +146,16 @@ def check_file(file: object, method: str) -> None:
     """Refuse anything that is not a file of bytes."""
     if isinstance(file, io.TextIOBase) or not hasattr(file, method):
         raise ParameterTypeError(f"file must be a path, or a file opened to {method} bytes, got {type(file).__name__}.")
+
+
+def _was_being_written(source: floe.Source, found: OpenFile) -> bool:
+    """Tell whether both slots of a file on a disk are whole by now: then a rewrap was writing one as it was read."""
+    if not isinstance(source, io.FileIO):
+        return False
+    head = found.head
+    source.seek(layout.PRELUDE + head.prelude.manifest)
+    pair = [_read_bytes(source, head.prelude.slot) for _ in range(2)]
+    return all(slots.is_authentic(found.envelope.file_key, head.prelude, head.manifest, slot) for slot in pair)
 
 
 def _check_origin(origin: str, envelope: slots.OpenEnvelope) -> None:

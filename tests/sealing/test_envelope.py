@@ -12,7 +12,7 @@ from modelpriv import sealing
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError, SealedFileWarning
 from modelpriv.keys import Identity, Keyring, SigningKey, derivation, stanzas
 from modelpriv.keys.keyring import build
-from modelpriv.sealing import rekeying, rewrapping
+from modelpriv.sealing import file, rekeying, rewrapping
 from modelpriv.sealing.format import layout, slots
 
 Parts = runpy.run_path(str(Path(__file__).with_name("insider.py")))["Parts"]
@@ -123,6 +123,22 @@ def test_two_authentic_slots_are_not_reported(path, keyring, split):
     assert sealing.load(path, key=keyring).alpha == 3
 
 
+def test_a_slot_that_is_being_written(path, keyring, split, monkeypatch):
+    """A slot that was half written when it was read, and is whole at the end, is not reported."""
+    whole = path.read_bytes()
+    parts = split(whole)
+    parts[2] = parts[2][:100] + bytes(len(parts[2]) - 100)
+    path.write_bytes(b"".join(parts))
+    original = file.finish
+
+    def ends(*args):
+        path.write_bytes(whole)
+        return original(*args)
+
+    monkeypatch.setattr(file, "finish", ends)
+    assert sealing.load(path, key=keyring).alpha == 3
+
+
 def numbered(data, sequence, **opening):
     """A file whose slots have a sequence number that a reader chose."""
     parts = Parts(data, **opening)
@@ -221,9 +237,9 @@ def test_rekey_takes_the_lock(path, keyring, monkeypatch):
     held = []
 
     def look(*args):
-        with path.open("rb") as file:
+        with path.open("rb") as other:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 held.append(True)
 

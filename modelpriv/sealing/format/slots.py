@@ -142,8 +142,8 @@ def open_(
         except (KeyUnavailableError, SealedFileError) as refusal:
             refusals.append(refusal)
             continue
-        if _is_authentic(file_key, prelude, manifest, slot):
-            damaged = not all(_is_authentic(file_key, prelude, manifest, one) for one in slots)
+        if is_authentic(file_key, prelude, manifest, slot):
+            damaged = not all(is_authentic(file_key, prelude, manifest, one) for one in slots)
             return OpenEnvelope(file_key, stanza, slot, sequence, stanzas, damaged)
     raise refusals[0] if refusals else SealedFileError(_DAMAGED)
 
@@ -165,7 +165,7 @@ def newest_first(slots: tuple[bytes, bytes]) -> list[bytes]:
     return sorted(numbers, key=numbers.__getitem__, reverse=True)
 
 
-def _is_authentic(file_key: bytes, prelude: Prelude, manifest: bytes, slot: bytes) -> bool:
+def is_authentic(file_key: bytes, prelude: Prelude, manifest: bytes, slot: bytes) -> bool:
     """Tell whether a holder of the file key wrote a slot, for this prelude and manifest."""
     start, mac, end = (
         slot[: _HEAD.size - len(_NO_MAC)],
