@@ -191,7 +191,7 @@ class KeyReference:
     def _from_uri(self) -> Keyring:
         scope = "" if self.scope is None else f" for contexts {', '.join(map(repr, self.scope.contexts))}"
         wanted = f"locked: key id {self.primary} is needed{scope}"
-        remedy = "Give the keyring that holds it with set_params(key=...)."
+        remedy = "Load the keyring that holds it and keep it in a variable: keys = Keyring.load(...)."
         if self._uri is None:
             raise KeyUnavailableError(f"{wanted}, and no keyring of this process holds it. {remedy}")
         try:

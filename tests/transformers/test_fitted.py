@@ -1,6 +1,7 @@
 """What a fitted transformer keeps: plain data that names public classes only, with a version that is checked."""
 
 import copy
+import gc
 import importlib
 import io
 import pickle
@@ -12,10 +13,11 @@ import pandas as pd
 import pytest
 import skops.io
 from fixed_keys import KEYS
+from sklearn.compose import make_column_transformer
 
 import modelpriv
-from modelpriv import FieldEncryptor, KeyedProjection, Masker, Pseudonymizer, Replacer
-from modelpriv.errors import InputError
+from modelpriv import FieldEncryptor, KeyedProjection, Keyring, Masker, Pseudonymizer, Replacer
+from modelpriv.errors import InputError, KeyUnavailableError
 
 TABLE = pd.DataFrame(
     {
@@ -146,3 +148,19 @@ def test_a_fit_of_a_development_version_is_refused(name):
 def test_an_unfitted_step_is_pickled_as_before():
     """What was not fitted has no version to check."""
     assert pickle.loads(pickle.dumps(Masker("phone"))).format == "phone"
+
+
+def test_loading_the_keyring_unlocks_what_is_in_a_column_transformer():
+    """A step inside a fitted ColumnTransformer names the key that it wants, and opens as soon as that is loaded."""
+    keys = Keyring.generate()
+    secret = keys.export_secret()
+    tokens = make_column_transformer((FieldEncryptor("deterministic", key=keys), ["name"])).fit(TABLE)
+    expected, written = tokens.transform(TABLE), pickle.dumps(tokens)
+    del keys, tokens
+    gc.collect()
+    elsewhere = pickle.loads(written)
+    with pytest.raises(KeyUnavailableError, match=r"Load the keyring that holds it and keep it in a variable"):
+        elsewhere.transform(TABLE)
+    keys = Keyring.from_secret(secret)  # as Keyring.load gives it
+    assert np.array_equal(elsewhere.transform(TABLE), expected)
+    assert keys.primary

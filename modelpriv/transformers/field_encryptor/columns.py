@@ -63,7 +63,7 @@ class EncryptingTransformer(KeyedColumnTransformer):
         super()._finish_fit(call)
         self._keep(array_dtype=None if call.frame.dtype is None else call.frame.dtype.str)
         if isinstance(call, _DataKeyCall):
-            # Pickled by reference, as any keyring: it is there while this process lives, and nowhere else.
+            # Pickled by reference, as every keyring is: it exists in this process only.
             self._data_keys = call.keys
             self.wrapped_keys_ = call.wrapped
 
@@ -76,7 +76,7 @@ class EncryptingTransformer(KeyedColumnTransformer):
             return resolve(getattr(self, "_data_keys", None))
         except ModelprivError:
             raise KeyUnavailableError(
-                "The data key of this fit is not in this process any more. To protect, fit again; to open, "
+                "The data key of this fit is no longer in this process. To protect, fit again. To open, call "
                 "set_params(key=identity) with the identity of a recipient."
             ) from None
 
@@ -89,7 +89,7 @@ class EncryptingTransformer(KeyedColumnTransformer):
         if self.recipients is not None:
             read_recipients(self.recipients)
             if not isinstance(self.key, (Identity, NoneType)):
-                raise ParameterError("key and recipients were both given. Encrypt with a key, or to recipients.")
+                raise ParameterError("key and recipients were both given. Pass one of them.")
 
     def _reference_names(self) -> Sequence[Any]:
         return as_names(self.bind) or () if self.bind is not None else ()
@@ -118,7 +118,7 @@ class EncryptingTransformer(KeyedColumnTransformer):
         return Built(cells, default_dtype(container, cells.type))
 
     def _cipher(self, context: str, call: KeyedCall) -> Cipher:
-        """Return how a context's cells are sealed and opened; formats name no key, and open with the pinned one."""
+        """Return the cipher of a context; cells in a format name no key, so they open with the pinned one."""
         if self.mode != "format-preserving":
             return Tokens(call.keys, self.mode, context, self.pad, protect_nulls=self.null == "protect")
         pinned = getattr(self, "key_id_", call.keys.primary)
@@ -127,21 +127,21 @@ class EncryptingTransformer(KeyedColumnTransformer):
         return FormatCipher(call.keys, pinned, context, letters, self.keep, self.keep_first, self.keep_last, luhn)
 
     def _states_to_open(self, frame: Frame) -> dict[int, State | None]:
-        """Return the positions of the columns to open, and what was remembered of each."""
+        """Return the positions of the columns to open, and the state of each."""
         if not hasattr(self, "_states"):
             return dict.fromkeys(self._find_columns(frame))
         if self._names is None or not frame.named:
             if len(frame.names) != self.n_features_in_:
                 raise InputError(
                     f"The table has {len(frame.names)} columns, but {type(self).__name__} was fitted on "
-                    f"{self.n_features_in_}. Columns without names are matched by position: pass all of them."
+                    f"{self.n_features_in_}. Columns without names are matched by position, so pass all of them."
                 )
             return dict(self._states)
         unknown = [name for name in frame.names if name not in self._names]
         if unknown:
             raise InputError(
-                f"Columns {unknown!r} are not among those that {type(self).__name__} was fitted on. Where a "
-                f"ColumnTransformer put a prefix before the names, give it verbose_feature_names_out=False."
+                f"{type(self).__name__} was not fitted on columns {unknown!r}. If a ColumnTransformer added prefixes "
+                "to the names, pass it verbose_feature_names_out=False."
             )
         by_name = {state["name"]: state for state in self._states.values()}
         return {position: by_name[name] for position, name in enumerate(frame.names) if name in by_name}
@@ -155,7 +155,7 @@ class _DataKeyCall(KeyedCall):
 
 
 def column_context(state: State | None, column: Column, call: KeyedCall) -> str:
-    """Return the context that a column has since `fit`, else the one of its name."""
+    """Return the context that `fit` gave a column, or else that of its name."""
     return str(state["context"]) if state else call.context_of(column)
 
 

@@ -1,4 +1,4 @@
-"""The data key of one fit, wrapped to public keys: whoever has one of their identities reads what was encrypted."""
+"""The data key of one fit, wrapped to public keys: anyone with one of their identities can open the tokens."""
 
 from __future__ import annotations
 

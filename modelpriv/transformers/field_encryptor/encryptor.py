@@ -22,37 +22,38 @@ __all__ = ["FieldEncryptor"]
 
 
 class FieldEncryptor(EncryptingTransformer):
-    """Encrypt the cells of columns, so that whoever has the key gets them back exactly.
+    """Encrypt the cells of columns, so that anyone with the key gets them back exactly.
 
-    Every cell becomes a token: text that names the key it was made under and holds the cell's value and type,
-    encrypted and authenticated by AES-SIV (RFC 5297) with a key of its own for each column's context.
+    Every cell becomes a token: text that names its key and holds the cell's value and type, encrypted and authenticated
+    by AES-SIV (RFC 5297). Each column's context has a key of its own.
 
     Parameters
     ----------
     mode : {"randomized", "deterministic", "format-preserving"}, default="randomized"
         "randomized" gives equal cells different tokens. "deterministic" gives equal cells of one context equal tokens,
-        so that tables still join, group and count on them. "format-preserving" (FF1) keeps length and alphabet, is
-        deterministic too, and is **not authenticated**: it cannot notice a wrong key or an altered cell.
+        so that tables still join, group and count on them; equal numbers have equal tokens, so that -0.0 comes back as
+        0.0. "format-preserving" (FF1) keeps the length and alphabet of a text. It is deterministic too, and **not
+        authenticated**: it cannot notice a wrong key or an altered cell.
     key : Keyring, str or Identity
-        The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``. To open what was encrypted to
+        The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``. To open tokens that were encrypted to
         `recipients`: an identity.
     recipients : list of Recipient or str, optional
-        Public keys, or their lines of text, in the place of `key`: every `fit` makes a data key, and only the
-        recipients' identities open what is encrypted with it. Store `wrapped_keys_` with the table.
+        Public keys, or their lines of text, instead of `key`. Every `fit` makes a data key, and only the recipients'
+        identities open the tokens. Store `wrapped_keys_` with the table.
     context : str or dict of str, optional
         What a column's key and tokens are tied to: a dict of names to texts, or one text for all declared columns; by
         default each column's name. The same key, context and mode in two tables makes their columns joinable.
     bind : list of column names, optional
-        Columns whose cells a token is tied to, such as the row's id: moved to another row it does not open. They pass
-        through, may hold no nulls, and must be there, unchanged, to open the tokens.
+        Columns that tie a token to its row, such as an id: a token that is moved to another row does not open. They
+        pass through, may not hold nulls, and must be present and unchanged when you open the tokens.
     pad : int, optional
-        Hide the length of a cell up to the next multiple of so many bytes, by ISO 7816-4 padding. Deterministic tokens
-        join only where it is the same. Tokens say that they are padded, and open without being told.
+        Pad each cell to a multiple of this many bytes (ISO 7816-4), so that its token hides its length. Deterministic
+        tokens join only if they have the same `pad`. Padded tokens open without `pad`.
     alphabet : str, optional
-        Format-preserving: the letters that are encrypted, "digits", "letters", "alphanumeric", "hex" (lower case), or a
+        Format-preserving: the letters to encrypt: "digits", "letters", "alphanumeric", "hex" (lower case), or a
         text of up to 65536 letters.
     keep : str, default=""
-        Format-preserving: characters that stay where they are, such as ``" -"``. All others are refused.
+        Format-preserving: other characters that may occur, such as ``" -"``; they stay where they are.
     keep_first, keep_last : int, default=0
         Format-preserving: how many letters of the alphabet stay at either end; a card keeps its BIN with 6.
     check_digit : {"luhn"}, optional
@@ -69,8 +70,8 @@ class FieldEncryptor(EncryptingTransformer):
     key_id_ : str
         The id of the key that `fit` pinned: 8 hexadecimal digits.
     wrapped_keys_ : dict of str to list of dict
-        With `recipients`: the id of the data key, and the stanzas that wrap it, one a recipient; for JSON. Without it
-        the tokens are lost: set it on another `FieldEncryptor` to open them there.
+        With `recipients`: the id of the data key, and one stanza for each recipient that wraps it. It can be written as
+        JSON. Without it the tokens are lost; set it on another `FieldEncryptor` to open them there.
     n_features_in_ : int
         The number of columns seen in `fit`.
     feature_names_in_ : numpy array of str
@@ -78,21 +79,22 @@ class FieldEncryptor(EncryptingTransformer):
 
     See Also
     --------
-    Pseudonymizer : Where nobody is ever to get the value back.
+    Pseudonymizer : Codes that no one can turn back into values.
 
     Notes
     -----
     *Protects against* everyone without the key: a token does not open, and an altered one, or one from another column,
     context, mode, keyring or (bound) row is refused.
 
-    *Leaks* the length of a cell, unless `pad` is set, and which cells are null, unless ``null="protect"``.
-    "deterministic" also leaks which cells are equal, and so how often each occurs: where values are few or their
-    frequencies are known, they can be guessed. Column names stay.
+    *Leaks* the length of text and bytes, unless `pad` is set, and which cells are null, unless ``null="protect"``.
+    "deterministic" also leaks which cells are equal, and so how often each value occurs: if there are few values, or if
+    their frequencies are known, an attacker can guess them. Column names stay.
 
-    *Does not* hide a column from someone who holds the key, nor say which of two valid tokens is the newer one.
+    *Does not* hide a column from someone who holds the key, and does not say which of two valid tokens is newer.
 
-    *Format-preserving* encryption protects less: it leaks length, format, kept characters and which cells are equal, it
-    is not authenticated, and every cell needs a million possible values. Take it only where the format must stay.
+    *Format-preserving* encryption protects less: it leaks the length, the format, the kept characters and which cells
+    are equal; it is not authenticated; and every cell needs a million possible values. Use it only if the format must
+    stay.
 
     Sources: RFC 5297 (AES-SIV, with a key of 512 bits; section 3 for the nonce), NIST SP 800-38G with its draft Rev. 1
     (FF1, with AES-256), RFC 5869 (HKDF), ISO/IEC 7816-4 (padding), ISO/IEC 7812-1 (check digit).
@@ -151,22 +153,22 @@ class FieldEncryptor(EncryptingTransformer):
         Parameters
         ----------
         X : pandas, polars or pyarrow table, numpy array or list of rows
-            The table: after `fit`, any of the columns that came out of `transform`, in any order; before it, `columns`
-            (by default all) are opened by their names and take the default dtype of what they hold.
+            The table. After `fit`: any of the columns that `transform` returned, in any order. Without `fit`: `columns`
+            (by default all) are opened by their names and take the default dtype of their values.
 
         Returns
         -------
         table of the same kind as `X`
-            The cells as they were, in the dtypes that `fit` saw where `X` is of the kind that it saw.
+            The original cells, in the dtypes that `fit` saw if `X` is the same kind of table.
 
         Raises
         ------
         DecryptionError
             Cells do not open, and ``on_error="raise"``: the error counts them and names the first rows.
         InputError
-            A column is not one that `fit` saw, or one that cells are bound to is missing.
+            `fit` did not see a column, or a column that cells are bound to is missing.
         KeyUnavailableError
-            The key is not at hand.
+            The key is not available.
         """
         self._check()
         frame = open_frame(X)
@@ -181,7 +183,7 @@ class FieldEncryptor(EncryptingTransformer):
         return frame.as_dtype(opened, None if dtype is None else np.dtype(dtype))
 
     def needs_rewrap(self, X: Any) -> bool:
-        """Tell whether a table of tokens holds any that were made under an older key than the keyring's primary.
+        """Tell whether a table holds tokens of an older key than the keyring's primary one.
 
         Cells in a format name no key: with ``mode="format-preserving"`` the answer is about the fitted object alone.
 
@@ -204,7 +206,7 @@ class FieldEncryptor(EncryptingTransformer):
 
     @events.audited
     def rewrap(self, X: Any) -> Any:
-        """Move a table of tokens to the keyring's primary key; the cells leave the call as tokens only.
+        """Move a table of tokens to the keyring's primary key, without returning any plain text.
 
         A fitted object moves with it: later calls of `transform` protect under the primary key. With
         ``mode="format-preserving"`` it can then not tell that another table is still under the older key: rewrap each
@@ -223,22 +225,24 @@ class FieldEncryptor(EncryptingTransformer):
         Raises
         ------
         DecryptionError
-            Cells do not open. Nothing is moved then, whatever `on_error` says.
+            Some cells do not open. Then nothing is moved, whatever `on_error` says.
         ParameterError
-            The key cannot be told: cells in a format, and no object that is pinned to an older key.
+            The older key is unknown: the cells are in a format, and this object is not pinned to it.
         """
         self._check()
         if self.recipients is not None:
-            raise ParameterError("What was encrypted to recipients has one data key for each fit: fit again instead.")
+            raise ParameterError(
+                "rewrap does not work with recipients, as each fit has a data key of its own. Fit again."
+            )
         if self.mode == "format-preserving" and not hasattr(self, "key_id_"):
-            raise ParameterError("mode='format-preserving' names no key in its cells: rewrap with the fitted object.")
+            raise ParameterError("mode='format-preserving' names no key in its cells. Use rewrap of the fitted object.")
         frame = open_frame(X)
         states = self._states_to_open(frame)
         call = self._begin(frame, self._read_references(frame), fitting=True)
         if self.mode == "format-preserving" and self.key_id_ == call.key_id:
-            # A table of an older key would come back as it is, as if it had been moved.
+            # A table of an older key would come back unchanged, as if it had been moved.
             raise ParameterError(
-                "mode='format-preserving' names no key in its cells, and this object is at the primary key already. "
+                "mode='format-preserving' names no key in its cells, and this object uses the primary key already. "
                 "Rewrap each table with its own copy (copy.copy) of the object that was fitted under the older key."
             )
         built = {}
@@ -258,7 +262,7 @@ class FieldEncryptor(EncryptingTransformer):
 
     @events.audited
     def tokens_for(self, values: Any, *, column: Any) -> list[str]:
-        """Return the tokens that values have in a column, under every key of the ring, to search for them.
+        """Return the tokens of some values in a column, under every key of the ring, to search for them.
 
         Parameters
         ----------
@@ -270,12 +274,13 @@ class FieldEncryptor(EncryptingTransformer):
         Returns
         -------
         list of str, length n_values times the number of keys
-            For ``table[column].isin(...)``: tokens made before a rotation are found too.
+            For ``table[column].isin(...)``, which also finds tokens that were made before a rotation.
 
         Raises
         ------
         ParameterError, ParameterTypeError
-            The tokens are randomized or bound, so that equal values have different ones; or `values` is a single one.
+            The tokens are randomized or bound, so that equal values have different tokens; or `values` is a single
+            value.
 
         Examples
         --------
@@ -292,7 +297,9 @@ class FieldEncryptor(EncryptingTransformer):
                 "tokens_for needs mode='deterministic' and no bind=: otherwise a value has another token in every row."
             )
         if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):  # each letter would count as a value
-            raise ParameterTypeError(f"values must be a list or a column, got {type(values).__name__}. Write [value].")
+            raise ParameterTypeError(
+                f"values must be a list, a set or a column, got {type(values).__name__}. Write [value]."
+            )
         if len(values) == 0:
             return []
         cells = read_cells(values, column)
@@ -305,15 +312,15 @@ class FieldEncryptor(EncryptingTransformer):
         return [str(token) for tokens in sealed for token in tokens.drop_null().to_pylist()]
 
     def _searched(self, column: Any, found: str) -> State | None:
-        """Return what was kept of a column that is searched for values of a type, or refuse one that has no tokens."""
+        """Return the state of a column that is searched for values of a type, or refuse a column without tokens."""
         if not hasattr(self, "_states"):
             declared = None if callable(self.columns) else as_names(self.columns)
             if declared is not None and column not in declared:
-                raise ParameterError(f"column names {column!r}, which is not among columns={declared!r}.")
+                raise ParameterError(f"column={column!r} is not among columns={declared!r}.")
             return None
         state = next((state for state in self._states.values() if state["name"] == column), None)
         if state is None:
-            raise ParameterError(f"column names {column!r}, which {type(self).__name__} was not fitted to encrypt.")
+            raise ParameterError(f"column={column!r} is not a column that {type(self).__name__} was fitted to encrypt.")
         types = {found, state["logical"]}
         if "null" in types or len(types) == 1 or types <= _NUMBERS:
             return state

@@ -1,4 +1,4 @@
-"""How FieldEncryptor preserves a format: the characters that FF1 encrypts, and those that stay where they are."""
+"""How FieldEncryptor preserves a format: FF1 encrypts some characters of a cell, and the others stay in place."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from modelpriv._columns.cells import enc_rows
 from modelpriv._columns.dtypes import is_text
 from modelpriv._core import events
+from modelpriv._core.checks import plural
 from modelpriv.errors import InputError, ParameterError
 from modelpriv.kernels.aes import ff1
 from modelpriv.kernels.aes.ragged import Cells, records, windows
@@ -39,7 +40,7 @@ _KEY_LENGTH = 32  # AES-256
 
 @dataclass(frozen=True, slots=True)
 class FormatCipher:
-    """The format of one context's cells: how they are encrypted and decrypted within it."""
+    """How the cells of one context are encrypted and decrypted without leaving their format."""
 
     keys: AnyKeyring
     pinned: str
@@ -55,7 +56,7 @@ class FormatCipher:
         return self._apply(ff1.encrypt, column, bound, key_id)
 
     def open(self, column: Column, bound: Any, *, type_: Any, failures: str = "raise") -> Any:  # noqa: ARG002 - one face
-        """Return the column decrypted under the pinned key; another key gives other cells, and no error."""
+        """Return the column decrypted under the pinned key; a wrong key gives other cells, and no error."""
         events.note_columns([column.name], len(column.data))
         events.note_keys(self.pinned)
         cells = self._apply(ff1.decrypt, column, bound, self.pinned)
@@ -99,17 +100,17 @@ class FormatCipher:
 
     def _refuse_strange(self, numerals: Any, column: Column, rows: Any) -> None:
         strange = (numerals > len(self.alphabet)).any(1)
-        _refuse(strange, column, rows, "hold characters that are neither in alphabet= nor in keep=")
+        _refuse(strange, column, rows, "with characters that are in neither alphabet= nor keep=")
 
     def _choose(self, numerals: Any, column: Column, rows: Any) -> Any:
         """Return the places that are encrypted in cells of one shape, and refuse cells that do not have the format."""
         places = np.flatnonzero(numerals[0] < len(self.alphabet))
         if self.check_digit:
             wrong = _luhn_sum(numerals[:, places]) % 10 != 0 if len(places) else np.ones(len(rows), bool)
-            _refuse(wrong, column, rows, "have no valid Luhn check digit")
+            _refuse(wrong, column, rows, "without a valid Luhn check digit")
         chosen = places[self.keep_first : max(len(places) - self.keep_last - self.check_digit, 0)]
         least = max(2, next(n for n in range(1, 21) if len(self.alphabet) ** n >= ff1.LEAST_VALUES))
-        why = f"leave fewer than {least} characters to encrypt, so that all their values could be tried"
+        why = f"with fewer than {least} characters to encrypt, so few that all values could be tried"
         _refuse(np.full(len(rows), len(chosen) < least), column, rows, why)
         return chosen
 
@@ -145,13 +146,13 @@ def letters_of(alphabet: object) -> str:
         raise ParameterError(f"alphabet must be one of {names}, or a text of at least two letters.")
     if len(set(letters)) < len(letters) or len(letters) > 2**16 or any(map(_is_no_letter, letters)):
         raise ParameterError(
-            f"alphabet must be one of {names}, or a text of up to 65536 different letters, none NUL or a surrogate."
+            f"alphabet must be one of {names}, or a text of up to 65536 different letters, without NUL and surrogates."
         )
     return letters
 
 
 def _is_no_letter(letter: str) -> bool:
-    """Tell whether no cell could hold a letter: arrays of text drop a NUL at the end, and UTF-8 has no surrogates."""
+    """Tell whether a letter cannot be in a cell: arrays of text drop a NUL at the end, and UTF-8 has no surrogates."""
     return letter == "\0" or "\ud800" <= letter <= "\udfff"
 
 
@@ -224,7 +225,7 @@ def _alike(lengths: Any, valid: Any) -> Iterator[Any]:
 
 
 def _of_one_shape(mask: Any) -> Iterator[Any]:
-    """Yield the rows that have letters of the alphabet at the same places: as a rule they all have."""
+    """Yield the rows that have letters of the alphabet at the same places; usually these are all rows."""
     if (mask == mask[:1]).all():
         yield slice(None)
         return
@@ -252,9 +253,10 @@ def _luhn_sum(digits: Any) -> Any:
 
 def _refuse(bad: Any, column: Column, rows: Any, why: str) -> None:
     if bad.any():
+        cells, row = plural(int(bad.sum()), "cell"), int(rows[bad.argmax()])
         raise InputError(
-            f"Column {column.name!r}: {int(bad.sum())} cells {why}, the first in row {int(rows[bad.argmax()])}. "
-            f"Correct or drop them, or use another mode."
+            f"Column {column.name!r}: {cells} {why}, the first in row {row}. Correct or drop such cells, or use another "
+            "mode."
         )
 
 

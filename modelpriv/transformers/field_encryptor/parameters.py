@@ -1,4 +1,4 @@
-"""Which parameters of a FieldEncryptor make sense, alone and together."""
+"""Which parameters of a FieldEncryptor make sense, each by itself and together."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FIELD_RULES: dict[str, list[Rule | None]] = {
 
 
 def check_field_parameters(step: Any) -> None:
-    """Refuse what has no meaning, by name, with what came and what is allowed."""
+    """Refuse combinations of parameters that have no meaning, by name."""
     if step.mode == "format-preserving":
         _check_format(step)
     else:
@@ -42,25 +42,31 @@ def check_field_parameters(step: Any) -> None:
 def _check_tokens(step: Any) -> None:
     for parameter, default in _FORMAT_DEFAULTS.items():
         if getattr(step, parameter) != default:
-            raise ParameterError(f"{parameter} means something only with mode='format-preserving'.")
+            raise ParameterError(f"{parameter} works only with mode='format-preserving'. Leave it out, or set mode.")
     if step.null == "protect" and step.pad is None:
-        raise ParameterError("null='protect' needs pad=, or the length of a token would tell the nulls.")
+        raise ParameterError(
+            "null='protect' needs pad=: otherwise the length of a token would show which cells are null."
+        )
 
 
 def _check_format(step: Any) -> None:
     # A cell in a format has no room for padding, a null or a tag.
     for parameter, value, none in (("pad", step.pad, None), ("on_error", step.on_error, "raise")):
         if value != none:
-            raise ParameterError(f"{parameter}={value!r} has no meaning with mode='format-preserving'.")
+            raise ParameterError(
+                f"{parameter}={value!r} does not work with mode='format-preserving'. Leave it out, or change mode."
+            )
     if step.null == "protect":
         raise ParameterError("null='protect' is not possible with mode='format-preserving': a null has no format.")
     if step.alphabet is None:
         raise ParameterError("mode='format-preserving' needs alphabet=, such as alphabet='digits'.")
     letters = letters_of(step.alphabet)
     if "\0" in step.keep:
-        raise ParameterError("keep must hold no NUL.")
+        raise ParameterError("keep must not contain NUL.")
     if set(step.keep) & set(letters):
-        raise ParameterError("keep and alphabet have characters in common. Each either stays or is encrypted.")
+        raise ParameterError(
+            "keep and alphabet share characters. A character either stays or is encrypted: remove them from one."
+        )
     if step.check_digit and (letters != ALPHABETS["digits"] or step.keep_last):
         raise ParameterError("check_digit='luhn' needs alphabet='digits' and keep_last=0: the last digit is computed.")
 

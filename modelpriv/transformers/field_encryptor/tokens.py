@@ -1,4 +1,4 @@
-"""How FieldEncryptor turns a column into tokens and back: cells typed, sealed by AES-SIV under the column's context."""
+"""How FieldEncryptor turns a column into tokens and back: typed cells, sealed by AES-SIV under the column's context."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Tokens:
         return self._seal(b"", tagged(tags, encoded), bound, key_id)
 
     def open(self, column: Column, bound: Any, *, type_: Any, failures: str = "raise") -> Any:
-        """Return the cells that a column of tokens opens to, of the Arrow type that is asked for."""
+        """Return the cells that a column of tokens opens to, of the given Arrow type."""
         opened = self._open(column, bound, failures)
         return decode(opened.tags, opened.cells, type_, what=f"column {column.name!r}")
 
@@ -59,7 +59,7 @@ class Tokens:
         opened = self._open(column, bound, "raise")
         if self.pad is None and token.is_padded(_text(column)):
             raise ParameterError(
-                f"column {column.name!r}: its tokens are padded. Pass pad=, so that their lengths stay hidden."
+                f"column {column.name!r}: its tokens are padded. Pass pad= too, so that they stay padded."
             )
         tags = np.unique(opened.tags[column.data.is_valid().to_numpy(zero_copy_only=False)])
         if len(tags) == 1:
@@ -118,7 +118,7 @@ class Tokens:
 
 
 def bound_to(references: Iterable[Column]) -> Any:
-    """Return what the cells of each row are bound to: names and typed cells of the columns referred to, or nothing."""
+    """Return what the cells of each row are bound to: names and typed cells of other columns, or nothing."""
     named = [(str(column.name).encode(), plain_bytes(column.data, joined=True)) for column in references]
     items = [item for pair in named for item in pair]
     return enc_rows(*items) if items else b""
@@ -130,6 +130,5 @@ def _text(column: Column) -> Any:
     if pa.types.is_null(column.data.type):
         return column.data.cast(pa.string())
     raise DecryptionError(
-        f"column {column.name!r} has dtype {column.dtype}, but tokens are text. It was not encrypted, or was converted "
-        f"since."
+        f"column {column.name!r} has dtype {column.dtype}, but tokens are text. Pass the column that `transform` gave."
     )
