@@ -162,5 +162,5 @@ def test_loading_the_keyring_unlocks_what_is_in_a_column_transformer():
     with pytest.raises(KeyUnavailableError, match=r"Load the keyring that holds it and keep it in a variable"):
         elsewhere.transform(TABLE)
     keys = Keyring.from_secret(secret)  # as Keyring.load gives it
-    assert np.array_equal(elsewhere.transform(TABLE), expected)
+    assert pd.DataFrame(elsewhere.transform(TABLE)).equals(pd.DataFrame(expected))
     assert keys.primary

@@ -255,8 +255,7 @@ def _refuse(bad: Any, column: Column, rows: Any, why: str) -> None:
     if bad.any():
         cells, row = plural(int(bad.sum()), "cell"), int(rows[bad.argmax()])
         raise InputError(
-            f"Column {column.name!r}: {cells} {why}, the first in row {row}. Correct or drop such cells, or use another "
-            "mode."
+            f"Column {column.name!r}: {cells} {why}, the first in row {row}. Correct or drop them, or use another mode."
         )
 
 
