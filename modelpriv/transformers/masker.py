@@ -1,4 +1,4 @@
-"""Masker: hide the characters of a cell, but for those that a format, a position or a pattern lets stay."""
+"""Masker: hide the characters of a cell, except those that a format, a position or a pattern keeps."""
 
 from __future__ import annotations
 
@@ -34,33 +34,34 @@ __all__ = ["Masker"]
 class Masker(BaseColumnTransformer):
     r"""Mask the characters of cells: ``+1 415-555-0132`` becomes ``+* ***-***-0132``.
 
-    *Protects* the characters that are masked: nothing of them is in the result, and nobody can get them back. A column
-    that is declared is always masked. A cell that does not fit its format is masked whole, and so is one of which
-    `keep_first`, `keep_last` or `regex` would show all or more than half of the letters and digits.
+    *Protects* the characters that are masked: the result holds nothing of them, and no one can get them back. A column
+    that you declare is always masked. A cell that does not fit its format is masked whole, and so is a cell if
+    `keep_first`, `keep_last` or `regex` would show all, or more than half, of its letters and digits. If more than 5 %
+    of a column's cells do not fit, a `ProtectionWarning` says how many.
 
     *Leaks* the characters that stay, the form of a cell (its separators, and its length unless `length` is set), and
-    which cells are null. Equal cells stay equal. What stays may be enough to tell who is meant, the more so together
-    with other columns: four digits, a domain or a year of birth are quasi-identifiers.
+    which cells are null. Equal cells stay equal. The characters that stay may be enough to identify a person, above all
+    together with other columns: four digits, a domain or a year of birth are quasi-identifiers.
 
-    *Does not* keep different cells apart: many become equal, so that no table joins on them. Take `Pseudonymizer` or a
-    deterministic `FieldEncryptor` for that. It *does not* look at check digits: a number with a slip of the pen tells
-    as much as the right one, and is masked like it.
+    *Does not* keep different cells apart: many become equal, so tables do not join on them. Use `Pseudonymizer` or a
+    deterministic `FieldEncryptor` for that. It *does not* look at check digits: a mistyped number says as much as the
+    right one, and is masked like it.
 
     Parameters
     ----------
     format : str, optional
-        What the cells are: one of the formats below. It alone says what stays; only `char`, `length`, `columns` and
-        `null` go with it.
+        What the cells are: one of the formats below. It decides what stays; only `char`, `length`, `columns` and `null`
+        go with it.
     keep_first, keep_last : int, default=0
         How many characters stay at either end.
     keep : str, default=""
         Characters that stay wherever they are, such as ``"-@."``. They are not counted, neither among the first and
         last nor for the rule of the half. Each must be a single code point.
     char : str, default="*"
-        What stands for a masked character: one character.
+        The character that replaces a masked one.
     length : int, optional
-        Write so many mask characters for masked characters in a row, however many they are. It hides how long a cell
-        was that is masked whole, and how long the masked parts were of any other.
+        Write this many mask characters for each run of masked characters, however long it is. This hides the length of
+        a cell that is masked whole, and of the masked parts of all others.
     regex : str, optional
         A pattern of RE2. The named groups of its first match stay, and everything else is masked; a cell without a
         match is masked whole. RE2 takes time in proportion to a cell's length, whatever the pattern; it has neither
@@ -81,7 +82,7 @@ class Masker(BaseColumnTransformer):
     --------
     Replacer : Fakes in place of the values.
     Pseudonymizer : Codes that still join.
-    FieldEncryptor : Tokens that whoever has the key can open.
+    FieldEncryptor : Tokens that open with the key.
 
     Notes
     -----
@@ -170,21 +171,22 @@ class Masker(BaseColumnTransformer):
         if count(self.keep) != len(self.keep):
             raise ParameterError(
                 "keep has a character of several code points, such as a letter with a combining accent. Leave it out, "
-                "or write it as a single one."
+                "or write it as a single code point."
             )
         # Two of them must be two characters, and stay apart from what comes before them.
         alone = count(self.char) == 1 and count(f"a{self.char * 2}") == 3  # noqa: PLR2004
         if not alone or self.char.isspace() or (len(self.char) == 1 and not self.char.isprintable()):
-            raise ParameterError("char must be one visible character that stands alone, such as '*' or '•'.")
+            raise ParameterError(
+                "char must be one visible character that does not combine with others, such as '*' or '•'."
+            )
         chosen = [name for name in ("format", "regex") if getattr(self, name) is not None]
         with_them = [name for name in ("keep_first", "keep_last", "keep") if getattr(self, name)]
         if chosen and len(chosen + with_them) > 1:
             raise ParameterError(
-                f"{' and '.join(chosen + with_them)} cannot go together: {chosen[0]} alone says what stays. "
-                f"Set one of them."
+                f"{' and '.join(chosen + with_them)} do not go together: {chosen[0]} decides what stays. Set one."
             )
         if self.null == "protect" and self.length is None:
-            raise ParameterError("null='protect' needs length: a null has no length that its mask could have.")
+            raise ParameterError("null='protect' needs length=: a null has no length of its own.")
         self._rule()
 
     def _begin(self, frame: Frame, references: Mapping[Any, Column], *, fitting: bool) -> _MaskCall:  # noqa: ARG002
@@ -229,7 +231,7 @@ class _MaskCall(Call):
 
 
 def _counting(rule: Rule, whole: Counter[Any], name: Any) -> Rule:
-    """Return the same rule, which also counts the cells of which nothing stays."""
+    """Return the same rule, which also counts the cells that it masks whole."""
 
     def counted(block: Block) -> Shown:
         shown = rule(block)
@@ -259,7 +261,7 @@ def _as_text(column: Column) -> Any:
         return data.cast(pa.large_string())
     raise InputError(
         f"Column {column.name!r} ({column.dtype}) cannot be masked: it holds {type_}, and only text, numbers, dates "
-        f"and times have characters to mask. Make it text first, or take another transformer."
+        "and times have characters to mask. Convert it to text first, or use another transformer."
     )
 
 

@@ -1,4 +1,4 @@
-"""KeyedProjection: numbers turned by a secret rotation, so that distances stay and measurements do not show."""
+"""KeyedProjection: numbers rotated by a secret matrix, so that distances stay and single measurements do not show."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
     nearest neighbours, support vector machines, principal components and ridge regression score as before. With fewer
     components they are those of the PCA projection.
 
-    *Protects* single measurements, and what each column means, from a reader who has the result and nothing else.
+    *Protects* single measurements, and the meaning of each column, from a casual reader of the result.
 
     *Leaks* the distances, hence outliers, duplicates and clusters; the variances along the principal axes, though not
     which axes they are; and the number of columns. Someone who has a table of the same kind can match the principal
     axes of both and undo the rotation up to signs, without knowing a single row. A fitted object holds the column means
-    and, below full rank, the subspace that is kept, in the clear; neither the principal axes nor the rotation, which
-    is derived from the key again in every call and never pickled.
+    and, below full rank, the kept subspace as plain numbers. It holds neither the principal axes nor the rotation,
+    which is derived from the key in every call and never pickled.
 
     *Does not* authenticate: an altered number gives another row. It does not hide which rows are equal.
 
@@ -63,8 +63,8 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
     key : Keyring or str
         The keyring, or a keyring URI.
     context : str, default="projection"
-        What the rotation is derived for. The same key and context give tables of equal width the same rotation, so a
-        leaked one opens them all: give each table its own, unless their rows are to be compared.
+        A name for the rotation. The same key and context give tables of equal width the same rotation, so one that is
+        found opens them all: give each table its own context, unless you must compare their rows.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
         InputError, InputTypeError
             `X` holds something that is not a number, has a single column, or fewer rows than components.
         KeyUnavailableError
-            The key cannot be had.
+            The key is not available.
         """
         self._check_parameters()
         keys = self._keyring()
@@ -195,8 +195,8 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
         numbers = _checked(_native(X), self, least=0)
         if numbers.shape[1] != self.n_components_:
             raise InputError(
-                f"X has {numbers.shape[1]} columns, but this KeyedProjection gives {self.n_components_}. Pass what its "
-                f"transform gave."
+                f"X has {numbers.shape[1]} columns, but this KeyedProjection has {self.n_components_} components. Pass "
+                "the result of its transform."
             )
         restored: NDArray[Any] = numbers @ self._weights().T.astype(numbers.dtype)
         restored += self.mean_.astype(numbers.dtype)
@@ -232,7 +232,7 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
         return wanted
 
     def _keyring(self) -> AnyKeyring:
-        """Resolve `key`; a keyring that a URI names is fetched once and kept for this object's life."""
+        """Resolve `key`; a keyring that a URI names is fetched once, and kept as long as this object."""
         uri, kept = getattr(self, "_fetched", None) or (None, None)
         return resolve(kept if isinstance(self.key, str) and self.key == uri else self.key)
 
@@ -273,7 +273,7 @@ def _reworded(table: Any, caught: Exception) -> Exception:
         return InputError(said.splitlines()[0])
     if isinstance(caught, TypeError):
         return InputTypeError(
-            "X holds something that is no number, where each argument must be a string or a real number. Leave such "
+            "X holds something that is not a number; each argument must be a string or a real number. Leave such "
             "columns out."
         )
     return InputError(
@@ -285,7 +285,7 @@ def _culprits(table: Any) -> str:
     """Name the columns of a frame that are not numeric, by name and dtype."""
     names, dtypes = getattr(table, "columns", None), getattr(table, "dtypes", None)
     if names is None or dtypes is None:
-        return f"some cells of the {type(table).__name__} are no numbers"
+        return f"some cells of the {type(table).__name__} are not numbers"
     kinds = [(name, str(dtype)) for name, dtype in zip(names, dtypes, strict=True)]
     odd = [
         (name, kind) for name, kind in kinds if not kind.lower().startswith(("int", "uint", "float", "bool", "double"))
@@ -310,8 +310,8 @@ def _centred(
 def _basis(numbers: NDArray[Any], mean: NDArray[np.float64], rank: int) -> NDArray[np.float64]:
     """Give an orthonormal basis of the subspace of greatest variance.
 
-    The principal axes themselves would undo the rotation up to signs, for whoever has the projected table too: its own
-    principal axes are theirs, rotated. So the basis is one that the subspace alone determines.
+    The principal axes themselves would undo the rotation up to signs, for anyone with the projected table: its own
+    principal axes are the same, rotated. So the basis is one that the subspace alone determines.
     """
     rows, columns = numbers.shape
     if rows >= columns:

@@ -1,4 +1,4 @@
-"""Pseudonymizer: the same short code for the same value, everywhere the key is, and no way back."""
+"""Pseudonymizer: the same short code for the same value, wherever the key is, and no way back."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ __all__ = ["Pseudonymizer"]
 
 
 class Pseudonymizer(KeyedColumnTransformer):
-    """Replace the values of columns by pseudonyms: codes that only the key's holder can compute, and nobody can undo.
+    """Replace the values of columns by pseudonyms: codes that only the key's holder can compute, and no one can undo.
 
     A pseudonym is the output of a keyed pseudorandom function (the synthetic IV of AES-SIV, RFC 5297) in the form that
-    `kind` says. The same value has the same pseudonym in every row, table, process and machine that has the key, for a
-    column of the same context, so tables still join, group and count. Nothing that was replaced is kept.
+    `kind` chooses. The same value has the same pseudonym in every row, table, process and machine with the key, for
+    columns of the same context, so tables still join, group and count. Equal numbers have the same pseudonym, whether
+    they are integers or floats, and -0.0 has that of 0.0. No value is kept.
 
-    *Protects* the values: without the key a pseudonym says nothing about its value, and values cannot be tried out, as
-    they can with a plain hash.
+    *Protects* the values: without the key a pseudonym says nothing about its value, and an attacker cannot try values
+    out, as with a plain hash.
 
-    *Leaks* which cells are null, which are equal, and so how often each value occurs: where values are few or their
-    frequencies are known, they can be guessed. Whoever holds the key can try values out.
+    *Leaks* which cells are null, which are equal, and so how often each value occurs: if there are few values, or if
+    their frequencies are known, an attacker can guess them. Anyone with the key can try values out.
 
-    *Does not* give anything back: take a deterministic `FieldEncryptor` for that. It *does not* exclude that two values
-    get one pseudonym, but makes it as improbable as the form allows. Among `n` different values and `s` possible
+    *Does not* give anything back: use a deterministic `FieldEncryptor` for that. It *does not* rule out that two values
+    get the same pseudonym, but makes it as improbable as the form allows. Among `n` different values and `s` possible
     pseudonyms about ``n * n / (2 * s)`` pairs share one:
 
     ==================================  =======  =========================  =============================
@@ -52,8 +53,9 @@ class Pseudonymizer(KeyedColumnTransformer):
     text, 10 decimal digits             33.2     50 pairs                   50,000,000 pairs
     ==================================  =======  =========================  =============================
 
-    `fit` counts the different values of each column and refuses a form in which a collision among them is more probable
-    than one in a thousand. It cannot count the values that come later: leave room for them.
+    `fit` counts the different values of each column (beyond 4,096 it estimates them to about 3 %). It refuses a form in
+    which a collision among them is more probable than one in a thousand. It cannot count values that come later: leave
+    room for them.
 
     Parameters
     ----------
@@ -134,17 +136,19 @@ class Pseudonymizer(KeyedColumnTransformer):
         super()._check_parameters()
         for parameter, value in (("alphabet", self._alphabet), ("prefix", self.prefix)):
             if not (value.isascii() and value.isprintable()):
-                raise ParameterError(f"{parameter} must be of printable ASCII characters, and has others.")
+                raise ParameterError(f"{parameter} must consist of printable ASCII characters.")
         if self.kind != "text":
             for parameter, default in _TEXT_ONLY.items():
                 if getattr(self, parameter) != default:
-                    raise ParameterError(f"{parameter} is for kind='text', but kind={self.kind!r} has one form only.")
+                    raise ParameterError(
+                        f"{parameter} works only with kind='text', not with kind={self.kind!r}. Leave it out."
+                    )
         if len(set(self._alphabet)) < max(len(self._alphabet), _LEAST):
             raise ParameterError("alphabet must have at least two characters, each of them once.")
         if formula := set(self.prefix[:1] or self._alphabet) & set("-=+@"):
             raise ParameterError(
-                f"{'prefix' if self.prefix else 'alphabet'} has {min(formula)!r}, and a spreadsheet takes a pseudonym "
-                "that begins with it for a formula. Let prefix begin with a letter or a digit."
+                f"{'prefix' if self.prefix else 'alphabet'} has {min(formula)!r}, and a spreadsheet reads a pseudonym "
+                "that begins with it as a formula. Let prefix begin with a letter or a digit."
             )
         longest = pseudonym.longest(self._alphabet)
         if not 1 <= self.length <= longest:
@@ -185,7 +189,7 @@ class Pseudonymizer(KeyedColumnTransformer):
         return call.keys.working_key("pseudonym", context=context, length=KEY_LENGTH, key_id=call.key_id)
 
     def _check_risk(self, state: State) -> None:
-        """Refuse a form in which two of a column's values have the same pseudonym too probably."""
+        """Refuse a form in which two values of a column are too likely to get the same pseudonym."""
         different = estimate(state["sketch"]) if "sketch" in state else 0
         pairs = self._pairs(different)
         if pairs > _RISK:
@@ -197,7 +201,7 @@ class Pseudonymizer(KeyedColumnTransformer):
             )
 
     def _pairs(self, different: float) -> float:
-        """Return how many pairs of so many different values are expected to share a pseudonym."""
+        """Return how many pairs of this many different values are expected to share a pseudonym."""
         return float(different * (different - 1) / 2 / 2.0 ** self._bits(self.length))
 
     def _written(self, found: Any) -> Any:

@@ -58,7 +58,7 @@ def tags(cells: Any, key: bytes, *, nulls: bool) -> npt.NDArray[np.uint8]:
 
 
 def different_tags(cells: Array, key: bytes, *, nulls: bool) -> npt.NDArray[np.uint8]:
-    """Return the tags of a column's cells, of equal ones perhaps only one: where few are different, that is faster."""
+    """Return the tags of a column's cells, perhaps one for all equal cells: with few different cells this is faster."""
     first = cells.slice(0, _LOOKED_AT)
     repeats = len(cells) > _LOOKED_AT and 2 * len(first.unique()) < len(first)
     different = cells.unique() if repeats else cells
@@ -81,6 +81,6 @@ def check_same_type(column: Column, logical: str) -> None:
     found = logical_type(column.data.type)
     if found not in {logical, "null"} and logical != "null":
         raise InputError(
-            f"Column {column.name!r} held {logical} at fit and now holds {found} (dtype {column.dtype}). Convert "
-            f"it, or fit again."
+            f"Column {column.name!r} held {logical} at fit and now holds {found} (dtype {column.dtype}). Convert it, "
+            "or fit again."
         )

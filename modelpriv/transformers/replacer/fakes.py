@@ -25,7 +25,7 @@ __all__ = ["collected", "typed", "warn_of_sharing"]
 
 
 def collected(chunks: list[State]) -> list[State]:
-    """Return sets of tags as fewer sets: each is larger than those after it, so that a tag is moved few times."""
+    """Return sets of tags as fewer sets, each larger than the next, so that a tag is moved only a few times."""
     while len(chunks) > 1 and chunks[-2]["length"] <= 2 * chunks[-1]["length"]:
         last = kernel.united(*map(array_from_plain, chunks[-2:]))
         chunks = [*chunks[:-2], array_to_plain(last)]
@@ -33,7 +33,7 @@ def collected(chunks: list[State]) -> list[State]:
 
 
 def typed(pool: Array, dtype: DType) -> tuple[Array, DType]:
-    """Return the pool and the dtype of what comes out: the column's own where fakes and column are of one kind."""
+    """Return the pool and the dtype of the result: the column's own if the fakes are of its kind."""
     if is_text(pool.type):
         return pool, dtype.as_text()
     if dtype.categories is None and _kind(pool.type) == _kind(dtype.arrow):
@@ -50,7 +50,7 @@ def _kind(type_: pa.DataType) -> str:
 
 
 def warn_of_sharing(states: list[State], pool: Array) -> None:
-    """Warn where so many pairs of different values share a fake that joins and groups become wrong."""
+    """Warn if so many pairs of different values share a fake that joins and groups become wrong."""
     different = estimate(functools.reduce(united, (state["sketch"] for state in states)))
     rows = sum(state["rows"] for state in states)
     pairs = different * (different - 1) / 2 * repeats(pool)

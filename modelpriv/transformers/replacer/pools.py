@@ -20,6 +20,7 @@ import pyarrow as pa
 from modelpriv._columns.arrow import pc
 from modelpriv._columns.dtypes import is_text
 from modelpriv._columns.frame import read_cells
+from modelpriv._core.checks import plural
 from modelpriv.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ __all__ = ["Recipe", "interleaved", "make_pool", "repeats", "to_pool"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a pool is made of, beside the seed.
+    """What a pool is made of, besides the seed.
 
-    `persons` makes all pools of a seed and locale speak of the same persons, place by place. `unique` leaves no value
-    in the pool twice.
+    With `persons`, all pools of a seed and locale are about the same persons, place by place. With `unique`, a pool has
+    no value twice.
     """
 
     provider: str
@@ -45,7 +46,7 @@ class Recipe:
 
 
 def make_pool(recipe: Recipe, seed: bytes, *, progress: bool = False) -> pa.Array[Any]:
-    """Make a pool with Faker, or give the one that this process made before.
+    """Make a pool with Faker, or return the one that this process made before.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def to_pool(values: Any, *, origin: str) -> pa.Array[Any]:
     Raises
     ------
     ParameterError
-        There are none, they are of several types, or null, or not what a cell can be.
+        There are no values, they have several types, or one of them is null or cannot be a cell.
     """
     if len(values) == 0:
         raise ParameterError(f"{origin} gives no values. A pool needs at least one.")
@@ -116,8 +117,8 @@ def to_pool(values: Any, *, origin: str) -> pa.Array[Any]:
             f"floats, bools, dates, times, timestamps, durations, decimals of up to 76 digits, or bytes."
         ) from None
     if pool.null_count:
-        raise ParameterError(f"{origin} gives {pool.null_count} nulls among its values. A fake cannot be null.")
-    # A copy: Arrow may have taken the user's own memory, and who changes the list later must not change the fakes.
+        raise ParameterError(f"{origin} gives {plural(pool.null_count, 'null')}. A fake cannot be null.")
+    # A copy: Arrow may use the user's own memory, and a change of the list must not change the fakes.
     own: pa.Array[Any] = pool.take(pa.array(np.arange(len(pool))))
     if isinstance(values, AbstractSet):
         own = own.take(pc.sort_indices(own))  # its own order changes from process to process
@@ -136,7 +137,7 @@ def _name(recipe: Recipe, seed: bytes) -> bytes | None:
     fields = (recipe.provider, recipe.locale, recipe.size, recipe.persons, recipe.unique, dict(recipe.arguments))
     try:
         return hashlib.sha256(seed + pickle.dumps(fields)).digest()
-    except Exception:  # noqa: BLE001 - any object may stand in the arguments and refuse in its own way
+    except Exception:  # noqa: BLE001 - arguments may be any object, and refuse in their own way
         return None
 
 
@@ -176,8 +177,8 @@ def _draw(recipe: Recipe, seed: bytes, *, progress: bool) -> pa.Array[Any]:
         return provider(**recipe.arguments)
 
     origin = f"provider {recipe.provider!r}"
-    # A few providers ask Python's shared generator: it is seeded for them and put back, so that they are reproducible
-    # and nobody else's numbers change.
+    # A few providers use Python's shared generator: it is seeded for them and restored, so that their values can be
+    # reproduced and no other code gets other numbers.
     with _lock:
         shared = random.getstate()
         random.seed(seed)
@@ -248,7 +249,7 @@ def _check_provider(faker: Any, recipe: Recipe) -> None:
 
 def _near(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, sorted(known), n=3)
-    return f"; near it are {', '.join(map(repr, near))}" if near else ""
+    return f"; similar are {', '.join(map(repr, near))}" if near else ""
 
 
 def _parameters(provider: Callable[..., Any]) -> str:

@@ -1,4 +1,4 @@
-"""Replacer: realistic fakes in the place of names, addresses and whatever else Faker or the user can make."""
+"""Replacer: realistic fakes instead of names, addresses, and anything else that Faker or the user can make."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def _is_collection(values: object) -> bool:
 
 
 class Replacer(KeyedColumnTransformer):
-    """Replace the values of columns by fakes that look like life: names, addresses, dates, or a list of your own.
+    """Replace the values of columns by realistic fakes: names, addresses, dates, or a list of your own.
 
     A keyed pseudorandom function of the value (the synthetic IV of AES-SIV, RFC 5297) chooses the fake from a pool that
-    Faker makes from a secret seed. So the same value gets the same fake in every row, table, process and machine that
-    has the key, for a column of the same context. Nothing that was replaced is kept, and there is no way back.
+    Faker makes from a secret seed. So the same value gets the same fake in every row, table, process and machine with
+    the key, for columns of the same context. No value is kept, and there is no way back.
 
-    *Protects* the values: without the key a fake says nothing about what it stands for, and values cannot be tried out.
+    *Protects* the values: without the key a fake says nothing about its value, and an attacker cannot try values out.
 
     *Leaks* which cells are null and, since equal values get equal fakes, how often a value occurs: someone who knows
-    that half of all rows are about one person finds that person's rows, though not by name. Where `provider_args` or
-    `values` give few fakes, it may by chance be the value itself.
+    that half of all rows are about one person finds that person's rows, though not by name. If `provider_args` or
+    `values` give few fakes, a fake may by chance be the value itself.
 
     *Does not* keep different values apart. With `n` different values and `m` fakes, about ``n * n / (2 * m)`` pairs of
     values share a fake: 50 among 1,000 values and the 10,000 fakes of the default, 5,000 among 10,000, 500,000 among
@@ -59,14 +59,14 @@ class Replacer(KeyedColumnTransformer):
     `values`. Take ``unique=True``, a larger `pool_size`, a `Pseudonymizer` or a `FieldEncryptor` where joins matter. It
     *does not* keep any relation between columns, such as an age and a birth date, except that of `subject`.
 
-    Fakes that Faker counts from today, such as ``date_of_birth``, change with the day of the fit: give fixed dates,
-    as in ``Replacer("date_between", provider_args={"start_date": date(1930, 1, 1), "end_date": date(2009, 12, 31)})``.
-    Another release of Faker may make another pool; a fitted object keeps its own.
+    Fakes that Faker counts from today, such as ``date_of_birth``, change with the day of the fit: pass fixed dates, as
+    in ``Replacer("date_between", provider_args={"start_date": date(1930, 1, 1), "end_date": date(2009, 12, 31)})``.
+    Another release of Faker may make a different pool; a fitted object keeps its own.
 
     Parameters
     ----------
     provider : str, default="name"
-        Name of a Faker provider that gives text, numbers, bools, dates, times or bytes.
+        Name of a Faker provider of text, numbers, bools, dates, times or bytes.
     key : Keyring or str
         The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``. Another primary key gives other fakes.
     locale : str or list of str, default="en_US"
@@ -74,24 +74,24 @@ class Replacer(KeyedColumnTransformer):
     provider_args : dict, optional
         Keyword arguments of the provider.
     values : list, set or column of values, optional
-        Your own fakes, in place of a provider's; they are neither drawn nor changed, and repetitions count. Those of a
-        set are taken in ascending order.
+        Your own fakes, instead of a provider's. They are not changed; one that you repeat is chosen more often. A set
+        is taken in ascending order.
     pool_size : int, default=10_000
         How many fakes the provider makes.
     unique : bool, default=False
-        Give no two of the values that `fit` saw in a context the same fake. Which value gets which fake then depends on
-        all of them, so that two fits agree only on equal sets of values: fit once, on all tables.
+        Give no two values that `fit` saw in a context the same fake. Which value gets which fake then depends on all of
+        them, so two fits agree only on equal sets of values: fit once, on all tables.
     unseen : {"raise", "pseudonym"}, default="raise"
-        With ``unique=True``, what a value becomes that `fit` has not seen: an error, or a pseudonym as `Pseudonymizer`
-        makes it (text only).
+        With ``unique=True``, what happens to a value that `fit` did not see: an error, or a pseudonym like those of
+        `Pseudonymizer` (text only).
     subject : str or int, optional
         Column whose value chooses the fake, such as a customer's id. It passes through and may hold no nulls.
-        Replacers with the same key, subject, locale and `pool_size` speak of the same person in every row: name, user
+        Replacers with the same key, subject, locale and `pool_size` invent the same person in every row: name, user
         name and e-mail address belong together, as far as the locale spells them alike. Columns of one Replacer get the
         same fake, unless `context` keeps them apart.
     context : str or dict of str, optional
-        What decides which columns agree: a dict of names to texts, or one text for all declared columns; by default the
-        name of the column whose value chooses.
+        Columns of the same context get the same fake for the same value: a dict of names to texts, or one text for all
+        declared columns; by default the name of the column whose value chooses.
     columns : list of str or int, callable, optional
         The columns to replace, by name or position; by default all. All others pass through.
     null : {"keep", "protect", "raise"}, default="keep"
@@ -180,16 +180,16 @@ class Replacer(KeyedColumnTransformer):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if self.unseen == "pseudonym" and not self.unique:
-            raise ParameterError(
-                "unseen='pseudonym' means something only with unique=True: else every value has a fake."
-            )
+            raise ParameterError("unseen='pseudonym' works only with unique=True: otherwise every value has a fake.")
         if self.values is not None:
             self._check_values()
 
     def _check_values(self) -> None:
         for parameter in ("provider", "locale", "provider_args", "pool_size"):
             if getattr(self, parameter) != _DEFAULTS[parameter]:
-                raise ParameterError(f"values and {parameter} were both given, but a pool is either yours or Faker's.")
+                raise ParameterError(
+                    f"values and {parameter} were both given. Pass values, or let Faker make the fakes."
+                )
 
     def _reference_names(self) -> Sequence[Any]:
         return () if self.subject is None else (self.subject,)
@@ -301,7 +301,7 @@ class Replacer(KeyedColumnTransformer):
     # --- unique fakes ---
 
     def _fakes(self, states: list[State], call: KeyedCall) -> State:
-        """Return the pool of a context and, where fakes are unique, the tags of the values that have one."""
+        """Return the pool of a context and, if fakes are unique, the tags of the values that have one."""
         pool = self._pool(call, states[0]["context"])
         if not self.unique:
             if self.values is None:
@@ -323,9 +323,9 @@ class Replacer(KeyedColumnTransformer):
     def _replace_unseen(self, picked: Any, unseen: Any, chooser: Column, context: str, call: KeyedCall) -> Any:
         if self.unseen == "raise":
             raise InputError(
-                f"Column {chooser.name!r} has values that fit has not seen, the first in row "
+                f"Column {chooser.name!r} has values that fit did not see, the first in row "
                 f"{call.first_row + unseen.argmax()}, and with unique=True they have no fake. Fit on all tables, or "
-                f"pass unseen='pseudonym'."
+                "pass unseen='pseudonym'."
             )
         key = call.keys.working_key("pseudonym", context=context, length=KEY_LENGTH, key_id=call.key_id)
         mask = pa.array(unseen)

@@ -139,13 +139,13 @@ def test_unknown_providers_are_refused(provider):
 
 def test_near_providers_are_named():
     """The error on a mistyped provider names those that look like it."""
-    with pytest.raises(ParameterError, match=r"near it are .*'phone_number'"):
+    with pytest.raises(ParameterError, match=r"similar are .*'phone_number'"):
         make_pool(recipe("phone_numbr"), SEED)
 
 
 def test_unknown_locales_are_refused():
     """The error on a mistyped locale names it and those that look like it."""
-    with pytest.raises(ParameterError, match=r"locale='en_UX' is not one of Faker's locales; near it are .*'en_US'"):
+    with pytest.raises(ParameterError, match=r"locale='en_UX' is not one of Faker's locales; similar are .*'en_US'"):
         make_pool(recipe(locale="en_UX"), SEED)
 
 

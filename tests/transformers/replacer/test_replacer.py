@@ -359,7 +359,7 @@ def test_unseen_subjects_are_named_by_their_column():
     """With unique=True it is the subject's column that holds the unseen value."""
     step = Replacer(columns=["x"], subject="id", key=KEYS, unique=True, pool_size=50)
     step.fit(pd.DataFrame({"id": [7], "x": ["a"]}))
-    with pytest.raises(InputError, match="Column 'id' has values that fit has not seen, the first in row 0"):
+    with pytest.raises(InputError, match="Column 'id' has values that fit did not see, the first in row 0"):
         step.transform(pd.DataFrame({"id": [8], "x": ["a"]}))
 
 
@@ -409,7 +409,7 @@ def test_copies_share_no_state_that_a_fit_changes():
     frame = pd.DataFrame({"x": ["Ada"]})
     step = Replacer(key=KEYS, unique=True, values=[1, 2]).fit(frame)
     copy.copy(step).fit(pd.DataFrame({"x": ["Zoe", "Yan"]}))
-    with pytest.raises(InputError, match="not seen"):
+    with pytest.raises(InputError, match="did not see"):
         step.transform(pd.DataFrame({"x": ["Zoe"]}))
 
 
@@ -441,7 +441,7 @@ def test_a_failed_fit_changes_nothing():
     [
         ({"key": None}, ParameterError, "key"),
         ({"provider": None}, ParameterTypeError, "provider must be a text that is not empty, got None"),
-        ({"provider": "nmae"}, ParameterError, "'nmae'.*near it are 'name'"),
+        ({"provider": "nmae"}, ParameterError, "'nmae'.*similar are 'name'"),
         ({"locale": "en_UX"}, ParameterError, "'en_UX'"),
         ({"locale": ""}, ParameterError, "locale must be .*, got an empty one"),
         ({"locale": 5}, ParameterTypeError, "locale must be a text that is not empty or a list of locales, got int"),
