@@ -265,12 +265,11 @@ def test_one_row_less_breaks_it_too():
 def test_no_known_row_is_needed_to_read_a_column_that_is_not_normal():
     """Independent component analysis finds a column of two values in the result, without any known row."""
     hidden = KeyedProjection(key=KEYS).fit_transform(PATIENTS)
-    sources = FastICA(algorithm="deflation", whiten="unit-variance", random_state=0, max_iter=2000).fit_transform(
-        hidden
-    )
-    sex = PATIENTS[:, 1] > 1.5
-    right = ((sources > 0) == sex[:, None]).mean(axis=0)
-    assert np.maximum(right, 1 - right).max() > 0.99
+    starts = [FastICA(algorithm="deflation", whiten="unit-variance", random_state=n, max_iter=2000) for n in range(5)]
+    sources = np.hstack([start.fit_transform(hidden) for start in starts])
+    two_values = sources[:, (sources**4).mean(axis=0).argmin()]
+    share = ((two_values > 0) == (PATIENTS[:, 1] > 1.5)).mean()
+    assert max(share, 1 - share) > 0.99
 
 
 @pytest.mark.parametrize("rows", [1, 4, 9])
