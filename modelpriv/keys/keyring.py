@@ -48,10 +48,12 @@ class Keyring(RingKeys):
     True
     """
 
-    __slots__ = ("_source", "_uri")
+    __slots__ = ("_source", "_uri", "distrusted")
 
     _source: bytes | None
     _uri: str | None
+    distrusted: frozenset[str]
+    """The ids of the keys that open tokens but no models; see `distrust`."""
 
     def __init__(self) -> None:
         raise ParameterError(
@@ -73,7 +75,7 @@ class Keyring(RingKeys):
         ParameterError
             The text is something else, cut, or mistyped; the message does not repeat it.
         """
-        return build(secret_text.read(text))
+        return build(*secret_text.read(text))
 
     @classmethod
     def from_uri(cls, uri: str, /) -> "Keyring":
@@ -107,7 +109,7 @@ class Keyring(RingKeys):
                     held = keyring_file.read(content, where.uri)
                 else:
                     held = secret_text.read(content.decode(errors="replace"))
-                keyring = build(held, uri=where.uri, source=source)
+                keyring = build(*held, uri=where.uri, source=source)
             except ModelprivError as error:
                 raise KeyUnavailableError(f"{where.uri} does not give a keyring: {error}") from None
             events.note_keys(*keyring.key_ids)
@@ -146,7 +148,7 @@ class Keyring(RingKeys):
         """
         with events.event("load", "Keyring", source=os.fsdecode(path)):
             content, name = container.read(path), os.fspath(path)
-            keyring = build(keyring_file.read(content, name, passphrase=passphrase, provider=provider))
+            keyring = build(*keyring_file.read(content, name, passphrase=passphrase, provider=provider))
             events.note_keys(*keyring.key_ids)
         return keyring
 
@@ -184,24 +186,56 @@ class Keyring(RingKeys):
         provider = container.choose_provider(passphrase, wrap_with)
         keyring_file.check_replaced(path, self.key_ids)
         with self._event("save", to=os.fsdecode(path), source=provider.describe()):
-            keyring_file.write(path, self._keys.values(), self.key_ids, provider=provider)
+            keyring_file.write(path, self._held(), self.key_ids, provider=provider)
 
     def export_secret(self) -> str:
         """Return the keys themselves as one line of text: the one way out.
 
-        The text starts with ``modelpriv_secret_keyring_1_``, so that scanners find it where it should not be. Anyone
+        The text starts with ``modelpriv_secret_keyring_``, so that scanners find it where it should not be. Anyone
         who has it has the keyring.
         """
         with self._event("export_secret"):
-            return secret_text.write(self._keys.values())
+            return secret_text.write(*self._held())
 
-    def rotate(self) -> "Keyring":
-        """Return a keyring with a new random primary key, followed by the keys of this one."""
+    def rotate(self, *, distrust: bool = False) -> "Keyring":
+        """Return a keyring with a new random primary key, followed by the keys of this one.
+
+        Parameters
+        ----------
+        distrust : bool, default=False
+            Whether the keys of this one leaked, so that they open tokens and no models; see `distrust`.
+        """
         fresh = secrets.token_bytes(derivation.KEY_LENGTH)
         while derivation.key_id(fresh).hex() in self._keys:  # once in four thousand million times
             fresh = secrets.token_bytes(derivation.KEY_LENGTH)
-        with self._event("rotate", new=derivation.key_id(fresh).hex()):
-            return build([fresh, *self._keys.values()])
+        distrusted = frozenset(self.key_ids) if distrust else self.distrusted
+        with self._event("rotate", new=derivation.key_id(fresh).hex(), distrusted=sorted(distrusted)):
+            return build([fresh, *self._keys.values()], distrusted)
+
+    def distrust(self, key_id: str, /) -> "Keyring":
+        """Return a keyring that does not trust one of the older keys any more, because others have it.
+
+        It still opens the tokens that were written under the key, so that you can `rewrap` them. It opens no sealed
+        model by it: anyone who has the key can write one, and unpickling it would run their code. Files that you know
+        to be yours you write again with `modelpriv.rekey`, opened by the keyring as it was. `save` keeps the mark.
+
+        Parameters
+        ----------
+        key_id : str
+            The key.
+
+        Raises
+        ------
+        ParameterError
+            The key is the primary one: ``rotate(distrust=True)`` makes a new one and distrusts the others.
+        KeyUnavailableError
+            The keyring does not hold it.
+        """
+        self._secret(key_id)
+        if key_id == self.primary:
+            raise ParameterError(f"key id {key_id} is the primary key: call rotate(distrust=True) instead.")
+        with self._event("distrust", distrusted=[key_id]):
+            return build(list(self._keys.values()), self.distrusted | {key_id})
 
     def retire(self, key_id: str, /, *, check: Iterable[object] = ()) -> "Keyring":
         """Return a keyring without one of the older keys. What was written under that key can then not be read.
@@ -227,7 +261,8 @@ class Keyring(RingKeys):
             raise ParameterError(f"key id {key_id} is the primary key: rotate() first, then retire it.")
         with self._event("retire", retired=key_id):
             usage.check_unused(key_id, check)
-            return build([secret for held, secret in self._keys.items() if held != key_id])
+            kept = [secret for held, secret in self._keys.items() if held != key_id]
+            return build(kept, self.distrusted - {key_id})
 
     def scoped(self, contexts: Iterable[str]) -> ScopedKeyring:
         """Return a keyring that holds only the keys of some contexts, under each of this one's keys.
@@ -300,7 +335,8 @@ class Keyring(RingKeys):
         return self._source
 
     def __repr__(self) -> str:
-        return f"<Keyring primary={self.primary} keys={len(self._keys)}>"
+        distrusted = f" distrusted={len(self.distrusted)}" if self.distrusted else ""
+        return f"<Keyring primary={self.primary} keys={len(self._keys)}{distrusted}>"
 
     def __getstate__(self) -> tuple[Any, ...]:
         return *super().__getstate__(), self._uri
@@ -314,28 +350,38 @@ class Keyring(RingKeys):
             live = live.resolve()
         if isinstance(live, ScopedKeyring):
             raise KeyUnavailableError(f"locked: key id {state[0][0]} is needed, and only a scoped keyring is at hand.")
-        _fill(self, keys_of(live), live.uri, live.source)
+        _fill(self, secret_text.Held(keys_of(live), live.distrusted), live.uri, live.source)
+
+    def _held(self) -> secret_text.Held:
+        return secret_text.Held(list(self._keys.values()), self.distrusted)
 
     def _event(self, action: str, **facts: Any) -> events.event:
         return events.event(action, "Keyring", key_ids=list(self.key_ids), **facts)
 
 
-def build(keys: Sequence[bytes], *, uri: str | None = None, source: bytes | None = None) -> Keyring:
-    """Make a keyring of these keys, the primary first."""
+def build(
+    keys: Sequence[bytes],
+    distrusted: frozenset[str] = frozenset(),
+    *,
+    uri: str | None = None,
+    source: bytes | None = None,
+) -> Keyring:
+    """Make a keyring of these keys, the primary first; those with ids in ``distrusted`` open no models."""
     keyring = object.__new__(Keyring)
-    _fill(keyring, keys, uri, source)
+    _fill(keyring, secret_text.Held(list(keys), distrusted), uri, source)
     return keyring
 
 
-def _fill(keyring: Keyring, keys: Sequence[bytes], uri: str | None, source: bytes | None) -> None:
+def _fill(keyring: Keyring, held: secret_text.Held, uri: str | None, source: bytes | None) -> None:
     """Set what a keyring holds, once, and let references find it."""
+    keys = held.keys
     fingerprints = tuple(map(derivation.fingerprint, keys))
     by_id = {key_id: key for (key_id, _), key in zip(fingerprints, keys, strict=True)}
     if len(by_id) != len(keys):
         raise ParameterError(
             "two keys of the keyring have one key id, so that tokens could not say which one is theirs."
         )
-    fill(keyring, _keys=by_id, _uri=uri, _source=source, fingerprints=fingerprints)
+    fill(keyring, _keys=by_id, _uri=uri, _source=source, fingerprints=fingerprints, distrusted=held.distrusted)
     process.keyrings.add(keyring)
 
 

@@ -15,16 +15,16 @@ _KIND = "keyring"
 
 
 def write(
-    path: str | os.PathLike[str], keys: Collection[bytes], key_ids: Sequence[str], *, provider: KeyProvider
+    path: str | os.PathLike[str], held: secret_text.Held, key_ids: Sequence[str], *, provider: KeyProvider
 ) -> None:
-    """Write keys, the primary one first, to a file that only its owner can read."""
-    container.write(path, _KIND, {"key_ids": list(key_ids)}, secret_text.write(keys).encode(), provider=provider)
+    """Write what a keyring holds to a file that only its owner can read."""
+    container.write(path, _KIND, {"key_ids": list(key_ids)}, secret_text.write(*held).encode(), provider=provider)
 
 
 def read(
     content: bytes, name: str, *, passphrase: str | bytes | None = None, provider: KeyProvider | None = None
-) -> list[bytes]:
-    """Return the keys in the bytes of such a file, the primary one first.
+) -> secret_text.Held:
+    """Return what the keyring in the bytes of such a file holds.
 
     Raises
     ------
@@ -34,10 +34,10 @@ def read(
         The passphrase is wrong or missing, or the provider is not configured, cannot be reached or refuses.
     """
     public, secret = container.open_(content, _KIND, name=name, passphrase=passphrase, provider=provider)
-    keys = secret_text.read(secret.decode(errors="replace"))
-    if public != {"key_ids": [fingerprint(key)[0] for key in keys]}:
+    held = secret_text.read(secret.decode(errors="replace"))
+    if public != {"key_ids": [fingerprint(key)[0] for key in held.keys]}:
         raise SealedFileError(f"{name}: the key ids that the file names are not those of its keys.")
-    return keys
+    return held
 
 
 def check_replaced(path: str | os.PathLike[str], key_ids: Collection[str]) -> None:

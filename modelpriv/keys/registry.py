@@ -22,6 +22,8 @@ class _Whole(Protocol):
     def uri(self) -> str | None: ...
     @property
     def source(self) -> bytes | None: ...
+    @property
+    def distrusted(self) -> frozenset[str]: ...
 
 
 class _Named(Protocol):
@@ -52,8 +54,8 @@ def find(wanted: Sequence[Fingerprint]) -> Any:
     """Find the keyring that a reference means: the one that opens the innermost file, else a live one.
 
     A keyring must hold the referenced primary key: without it, it could not read what was written, and would write
-    under an older key. Of several live ones, the one with most of the other keys is taken, then one with the same
-    primary key.
+    under an older key. Of several live ones, one that distrusts that key is taken, then the one with most of the other
+    keys, then one with the same primary key.
     """
     for keyring in process.opening.get():
         if wanted[0] in keyring.fingerprints:
@@ -67,10 +69,14 @@ def opened_from(source: bytes) -> Any:
     return next((keyring for keyring in process.keyrings if keyring.source == source), None)
 
 
-def find_same(fingerprints: Sequence[Fingerprint], uri: str | None) -> Any:
-    """Find the live keyring with exactly these keys and this URI."""
-    live = process.keyrings
-    return next((keyring for keyring in live if (keyring.fingerprints, keyring.uri) == (fingerprints, uri)), None)
+def find_same(wanted: _Whole) -> Any:
+    """Find another live keyring with the same keys, the same trust in them, and the same URI."""
+
+    def content(keyring: _Whole) -> tuple[object, ...]:
+        return keyring.fingerprints, keyring.distrusted, keyring.uri
+
+    others = (keyring for keyring in process.keyrings if keyring is not wanted)
+    return next((keyring for keyring in others if content(keyring) == content(wanted)), None)
 
 
 def find_scoped(wanted: Sequence[Fingerprint], scope: object) -> Any:
@@ -89,6 +95,6 @@ def find_identity_of(recipient_ids: Collection[str]) -> Any:
     return next((identity for identity in process.identities if identity.recipient.id in recipient_ids), None)
 
 
-def _closeness(keyring: _Whole, wanted: Sequence[Fingerprint]) -> tuple[int, bool, bool]:
-    held = keyring.fingerprints
-    return len(set(held) & set(wanted)), held[0] == wanted[0], len(held) == len(wanted)
+def _closeness(keyring: _Whole, wanted: Sequence[Fingerprint]) -> tuple[bool, int, bool, bool]:
+    held, distrusts = keyring.fingerprints, wanted[0][0] in keyring.distrusted
+    return distrusts, len(set(held) & set(wanted)), held[0] == wanted[0], len(held) == len(wanted)

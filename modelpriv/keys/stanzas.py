@@ -277,7 +277,7 @@ def _attempts(stanzas: Sequence[Stanza], given: _Given) -> Iterator[tuple[Stanza
     """Return the stanzas to try, each with what opens it from its context."""
     if (keyring := given.keyring) is not None:
         for stanza in _of_type(stanzas, KEYRING):
-            if fingerprint(stanza) in keyring.fingerprints:
+            if fingerprint(stanza) in keyring.fingerprints and stanza["key_id"] not in keyring.distrusted:
                 yield stanza, partial(_unwrap_with_keyring, keyring=keyring)
     if (identity := given.identity) is not None:
         for stanza in _of_type(stanzas, identity.recipient.kind):
@@ -305,11 +305,7 @@ def _of_type(stanzas: Sequence[Stanza], *kinds: str) -> list[Stanza]:
 
 def _what_is_missing(stanzas: Sequence[Stanza], given: _Given) -> str:
     """Say what would open the stanzas, and what was given instead."""
-    held = () if given.keyring is None else given.keyring.key_ids
-    ways = [
-        f"key id {stanza['key_id']}" + (" (another key than yours with this id)" if stanza["key_id"] in held else "")
-        for stanza in _of_type(stanzas, KEYRING)
-    ]
+    ways = [f"key id {stanza['key_id']}{_remark(stanza, given.keyring)}" for stanza in _of_type(stanzas, KEYRING)]
     ways += [f"the identity of recipient {stanza['recipient']}" for stanza in _of_type(stanzas, *KINDS)]
     ways += ["a passphrase"] if _of_type(stanzas, _PASSPHRASE) else []
     known = {KEYRING, _PASSPHRASE, *KINDS}
@@ -321,3 +317,15 @@ def _what_is_missing(stanzas: Sequence[Stanza], given: _Given) -> str:
     return (
         f"it opens with {' or '.join(ways) or 'nothing that is known here'}; given: {' and '.join(had) or 'nothing'}."
     )
+
+
+def _remark(stanza: Stanza, keyring: Keyring | None) -> str:
+    """Say why a keyring does not open a stanza with one of its ids."""
+    if keyring is None or stanza["key_id"] not in keyring.key_ids:
+        return ""
+    if stanza["key_id"] in keyring.distrusted:
+        return (
+            ", which your keyring distrusts (if you know that you wrote the file, rekey it with the keyring as it was "
+            "before)"
+        )
+    return " (another key than yours with this id)"

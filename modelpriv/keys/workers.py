@@ -85,7 +85,7 @@ def register_keys() -> None:
 
 
 def _reduce_keyring(keyring: Keyring) -> Reduced:
-    return _to_relatives(_arrive, secret_text.write(keys_of(keyring)), keyring.uri)
+    return _to_relatives(_arrive, secret_text.write(keys_of(keyring), keyring.distrusted), keyring.uri)
 
 
 def _reduce_reference(reference: KeyReference) -> Reduced:
@@ -97,8 +97,8 @@ def _reduce_reference(reference: KeyReference) -> Reduced:
 
 def _arrive(secret: str, uri: str | None) -> Keyring:
     """Take a keyring from the pipe; one that came before, or once went out from here, is taken instead of a second."""
-    keyring = build(secret_text.read(secret), uri=uri)
-    return registry.find_same(keyring.fingerprints, uri) or keyring
+    keyring = build(*secret_text.read(secret), uri=uri)
+    return registry.find_same(keyring) or keyring
 
 
 def _reduce_scoped(keyring: ScopedKeyring) -> Reduced:

@@ -71,7 +71,7 @@ def key_forms(transformer: Any) -> list[bytes]:
     if not isinstance(key, Keyring):
         return []
     text = key.export_secret()
-    secrets = secret_text.read(text)
+    secrets = secret_text.read(text).keys
     forms = [f(secret) for secret in secrets for f in (bytes, b64encode, urlsafe_b64encode)]
     forms += [form.encode() for secret in secrets for form in (secret.hex(), repr(secret)[2:-1])]
     return [*(form.rstrip(b"=") for form in forms), text.encode()]

@@ -37,7 +37,7 @@ class Estimator(BaseEstimator):
 def hidden(keyring, seen):
     """Whether none of a keyring's keys stands in some bytes or text, raw, in hexadecimal or as exported."""
     seen = seen.encode() if isinstance(seen, str) else seen
-    secrets = read_secret(keyring.export_secret())
+    secrets = read_secret(keyring.export_secret()).keys
     forms = [form for key in secrets for form in (key[:16], key[16:], key.hex().encode(), repr(key).encode())]
     return not any(form in seen for form in [*forms, keyring.export_secret().encode()[30:]])
 
@@ -45,7 +45,7 @@ def hidden(keyring, seen):
 def test_the_search_for_keys_can_find_one(keyring):
     """What looks for keys below does find them where they are."""
     assert not hidden(keyring, keyring.export_secret())
-    assert not hidden(keyring, pickle.dumps(read_secret(keyring.export_secret())))
+    assert not hidden(keyring, pickle.dumps(read_secret(keyring.export_secret()).keys))
 
 
 def test_two_keyrings_differ(keyring):
@@ -63,14 +63,14 @@ def test_a_keyring_is_not_made_by_its_constructor():
 
 def test_key_ids(keyring):
     """A key's id is 8 hexadecimal digits, from the key alone."""
-    (key,) = read_secret(keyring.export_secret())
+    (key,) = read_secret(keyring.export_secret()).keys
     assert keyring.key_ids == (derivation.key_id(key).hex(),)
     assert keyring.primary == keyring.key_ids[0]
 
 
 def test_keys_are_the_derived_ones(keyring):
     """What a keyring gives is the derivation of its primary key."""
-    (key,) = read_secret(keyring.export_secret())
+    (key,) = read_secret(keyring.export_secret()).keys
     context_key = derivation.context_key(key, "email")
     assert keyring.working_key("ff1", context="email", length=32) == derivation.working_key(context_key, "ff1", 32)
     assert keyring.ring_key("wrap", length=64) == derivation.ring_wide_key(key, "wrap", 64)
