@@ -1,5 +1,6 @@
 """Privacy for machine learning: protect the data a model is trained on, and the model itself."""
 
+from modelpriv._core.public import name_publicly
 from modelpriv.audit import AuditLog
 from modelpriv.evidence.usage import key_usage
 from modelpriv.keys import Grant, Identity, Keyring, Recipient, Signer, SigningKey
@@ -38,3 +39,5 @@ __all__ = [
     "rekey",
     "rewrap",
 ]
+
+name_publicly("modelpriv", globals(), __all__)

@@ -40,7 +40,7 @@ ARROWS = {
     "models": {"_core", "errors", "keys", "sealing"},
     "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing"},
     "integrations": {"_core"},
-    "": {"audit", "evidence", "keys", "models", "sealing", "transformers"},
+    "": {"_core", "audit", "evidence", "keys", "models", "sealing", "transformers"},
     "testing": {"errors", "keys"},
     "__main__": {"_core", "audit", "errors", "evidence", "keys", "sealing"},
 }

@@ -1,7 +1,10 @@
 """The audit log: who used which key for what, in lines that cannot be changed, cut or added unseen."""
 
+from modelpriv._core.public import name_publicly
 from modelpriv.audit.chain import Head
 from modelpriv.audit.log import AuditLog
 from modelpriv.audit.verification import verify
 
 __all__ = ["AuditLog", "Head", "verify"]
+
+name_publicly("modelpriv.audit", globals(), __all__)

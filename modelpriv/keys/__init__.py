@@ -1,10 +1,11 @@
 """Keys: keyrings and identities, where they are kept, and how a pickle refers to them."""
 
+from modelpriv._core.public import name_publicly
 from modelpriv.keys import workers
 from modelpriv.keys.grant import Grant
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import AnyKeyring, Keyring
-from modelpriv.keys.parameter import KeyParameter
+from modelpriv.keys.parameter import KeyParameter, NotAKey
 from modelpriv.keys.providers import KeyProvider, set_providers
 from modelpriv.keys.providers.passphrase import set_passphrase_callback
 from modelpriv.keys.recipient import Recipient
@@ -21,6 +22,7 @@ __all__ = [
     "KeyProvider",
     "KeyReference",
     "Keyring",
+    "NotAKey",
     "Recipient",
     "Scope",
     "ScopedKeyring",
@@ -36,3 +38,5 @@ __all__ = [
 ]
 
 workers.register_keys()
+
+name_publicly("modelpriv.keys", globals(), __all__)

@@ -35,13 +35,23 @@ _SEAL_KEY = 64
 
 @final
 class Grant(Opaque):
-    """The keys of some contexts for one person: a file that `Keyring.grant` makes and only its recipient opens.
+    """The keys of some contexts for one person: `Keyring.grant` makes it, and only its recipient opens it.
 
     It protects the contexts that it does not name: no key of theirs is in it, nor can be computed from what is. It is
     sealed, so that only the recipient learns which contexts it is for, and signed, so that no one else can make one. It
     leaks its id, its length, and the ids of recipient and signer. It does not tell reading from writing: anyone who can
     read a column can write it too. Mathematics enforces the contexts. This library enforces uses and expiry, and a
     holder of the keys need not use it. It cannot be taken back: to revoke it, rotate and rewrap.
+
+    Parameters
+    ----------
+    content : bytes
+        What ``bytes(grant)`` gave. `load` reads a file.
+
+    Raises
+    ------
+    SealedFileError
+        The bytes are not a grant, or they were cut, or a later version wrote them.
 
     Examples
     --------
@@ -58,8 +68,10 @@ class Grant(Opaque):
 
     _head: dict[str, Any]
 
-    def __init__(self) -> None:
-        raise ParameterError("a Grant is made by Keyring.grant(...) or Grant.load(path).")
+    def __init__(self, content: object = b"") -> None:
+        if not isinstance(content, bytes) or not content:
+            raise ParameterError("a Grant is made by Keyring.grant(...), Grant.load(path) or from bytes(grant).")
+        fill(self, _head=_parse(content, "the grant"))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Grant":
@@ -72,7 +84,7 @@ class Grant(Opaque):
         OSError
             It cannot be read.
         """
-        return _parse(container.read(path, private=False), os.fspath(path))
+        return _build(_parse(container.read(path, private=False), os.fspath(path)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the grant to a file, whole. It holds no secret that its recipient alone would not open."""
@@ -130,7 +142,7 @@ class Grant(Opaque):
         return f"<Grant {self.id} for recipient {self.recipient_id}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _parse, (bytes(self), "grant")
+        return Grant, (bytes(self),)
 
     def _open(self, identity: Identity, trusted: list[signing.Signer]) -> ScopedKeyring:
         head = dict(self._head)
@@ -185,14 +197,15 @@ def make(keyring: ScopedKeyring, recipient: object, sign_with: object) -> Grant:
     return _build(head)
 
 
-def _parse(content: bytes, name: str) -> Grant:
+def _parse(content: bytes, name: str) -> dict[str, Any]:
+    head: Any = None
     try:
         head = json.load(content)
         canonical = isinstance(head, dict) and json.dump(head) + b"\n" == content
     except ValueError:
         canonical = False
     if not canonical or head.get("format") != _FORMAT:
-        raise SealedFileError(f"{name} is no grant, or it was cut or altered.")
+        raise SealedFileError(f"{name} is not a grant, or it was cut or altered.")
     if type(head.get("version")) is int and head["version"] != _FORMAT_VERSION:
         raise SealedFileError(
             f"{name} has format version {head['version']}, and this modelpriv reads {_FORMAT_VERSION}: upgrade it."
@@ -201,7 +214,8 @@ def _parse(content: bytes, name: str) -> Grant:
     ids = all(isinstance(head.get(field), str) and scoped.ID.fullmatch(head[field]) for field in ("id", "recipient"))
     if head.keys() != _FIELDS or not ids or not isinstance(head["stanza"], dict):
         raise SealedFileError(f"{name}: its fields are not those of a grant.")
-    return _build(head)
+    fields: dict[str, Any] = head
+    return fields
 
 
 def _build(head: dict[str, Any]) -> Grant:

@@ -23,7 +23,7 @@ from modelpriv.leaks.skops_files import read_skops
 _MOST = 2**32  # bytes that a compressed file may unfold to
 _PIECE = 2**20
 _SHOWN = 80
-_WRAPPER = "modelpriv.models.wrapper.EncryptedEstimator"
+_WRAPPER = "modelpriv.EncryptedEstimator"
 
 
 @dataclass(frozen=True)

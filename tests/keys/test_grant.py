@@ -62,7 +62,7 @@ def opened(made, ada, owner):
 def refused(content, error, identity, signers, match=None):
     """Neither reading nor opening these bytes gives a keyring."""
     with pytest.raises(error, match=match) as raised:
-        grants._parse(content, "the grant").open(identity=identity, trusted_signers=signers)
+        grants.Grant(content).open(identity=identity, trusted_signers=signers)
     return str(raised.value)
 
 
@@ -298,7 +298,7 @@ def test_what_is_no_grant(tmp_path, keyring, made):
     """Another file is no grant, and a later version says so."""
     for content in (b"", b"{}\n", b"canary", bytes(made) + b" ", bytes(made)[:-1]):
         (tmp_path / "g").write_bytes(content)
-        with pytest.raises(SealedFileError, match="is no grant"):
+        with pytest.raises(SealedFileError, match="is not a grant"):
             Grant.load(tmp_path / "g")
     later = json.load(bytes(made)) | {"version": 2}
     (tmp_path / "g").write_bytes(json.dump(later) + b"\n")

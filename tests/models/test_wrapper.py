@@ -119,7 +119,7 @@ def unzip(data):
 
 def through_skops():
     def loads(data):
-        return skops.io.loads(data, trusted=["modelpriv.models.wrapper.EncryptedEstimator"])
+        return skops.io.loads(data, trusted=["modelpriv.EncryptedEstimator"])
 
     return skops.io.dumps, loads, unzip
 
@@ -568,7 +568,7 @@ def test_hyper_parameters_that_json_cannot_say(keyring):
         "d": "<sklearn.linear_model._ridge.Ridge>",
         "e": [1, None],
         "f": "\\ud800",
-        "g": "<modelpriv.keys.keyring.Keyring>",
+        "g": "<modelpriv.Keyring>",
         "3": "<builtins.set>",
     }
 
@@ -823,7 +823,7 @@ def test_what_a_pickle_shows(model):
     opcodes = list(pickletools.genops(pickle.dumps(model)))
     texts = {argument for _, argument, _ in opcodes if isinstance(argument, str)}
     assert texts - {model.key.primary} == {
-        "modelpriv.models.wrapper",
+        "modelpriv",
         "EncryptedEstimator",
         "sealed",
         "key",
