@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 
 from modelpriv._columns.dtypes import INTEGERS, MAX_32_BIT, DType, default_dtype
 from modelpriv._columns.objects import build_objects
+
+if TYPE_CHECKING:
+    from modelpriv._columns.arrow import ArrowType, Cells
 
 __all__ = ["build"]
 
@@ -36,7 +39,7 @@ def build(data: Any, dtype: DType, categories: Any = None) -> Any:
     return built.copy() if isinstance(native, pd.DatetimeTZDtype) else built
 
 
-def _cast(data: Any, type_: Any) -> Any:
+def _cast(data: Cells, type_: ArrowType) -> Any:
     """Cast cells; text too long for 32-bit offsets becomes several chunks."""
     if data.type == type_:
         return data
@@ -80,7 +83,7 @@ def _build_polars(data: Any, native: Any) -> Any:
     return series if native is None or series.dtype == native else series.cast(native)
 
 
-def _build_numpy(data: Any, dtype: DType) -> Any:
+def _build_numpy(data: Cells, dtype: DType) -> Any:
     native = dtype.native
     if data.null_count and native.kind in "biuUS":
         # numpy has no null for these; pandas' nullable dtypes and objects lose nothing, floats would.

@@ -59,6 +59,8 @@ from modelpriv.errors import DecryptionError, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from modelpriv._columns.arrow import ArrowType
+
 __all__ = ["NULL", "decode", "enc_rows", "encode", "logical_type", "plain_bytes", "tagged"]
 
 TEXT, BOOL, TIMESTAMP, DATE, TIME, DURATION, DECIMAL, BYTES, NULL = 1, 4, 5, 6, 7, 8, 9, 10, 11
@@ -79,7 +81,7 @@ _NAMES = [
 ]
 
 
-def logical_type(type_: Any) -> str:
+def logical_type(type_: ArrowType) -> str:
     """Return the name of the logical type of an Arrow type; timestamps with a time zone are a type of their own."""
     zoned = pa.types.is_timestamp(type_) and type_.tz is not None
     return _NAMES[_tag(type_)] + (" with time zone" if zoned else "")
@@ -158,7 +160,7 @@ def enc_rows(*items: bytes | Array) -> Array:
     return joined
 
 
-def decode(tags: npt.NDArray[np.uint8], cells: Array, type_: Any, *, what: str) -> Array:
+def decode(tags: npt.NDArray[np.uint8], cells: Array, type_: ArrowType, *, what: str) -> Array:
     """Return the cells that canonical bytes stand for.
 
     Parameters
@@ -194,7 +196,7 @@ def decode(tags: npt.NDArray[np.uint8], cells: Array, type_: Any, *, what: str) 
     raise InputError(f"{what}: holds a {_NAMES[tag]} that {fits}. Open it without the fitted object instead.")
 
 
-def _one_tag(found: set[int], type_: Any, what: str) -> int:
+def _one_tag(found: set[int], type_: ArrowType, what: str) -> int:
     """Return the tag that stands for all cells, or refuse cells of several types, or of another than was fitted."""
     if unknown := found - _DECODERS.keys() - NUMBERS:
         raise DecryptionError(
@@ -211,7 +213,7 @@ def _one_tag(found: set[int], type_: Any, what: str) -> int:
     raise DecryptionError(f"{what}: opens to {_NAMES[tag]}, where {logical_type(type_)} was fitted.")
 
 
-def _tag(type_: Any) -> int:
+def _tag(type_: ArrowType) -> int:
     t = pa.types
     kinds = [
         (TEXT, (t.is_string, t.is_large_string)),

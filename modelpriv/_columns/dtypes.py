@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import decimal
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from modelpriv.errors import InputError
+
+if TYPE_CHECKING:
+    from modelpriv._columns.arrow import Array, ArrowType
 
 __all__ = [
     "INTEGERS",
@@ -101,12 +104,12 @@ def common_dtype(one: DType, other: DType) -> DType | None:
     return None
 
 
-def one_chunk(column: Any) -> Any:
+def one_chunk(column: Any) -> Array:
     """Return the column as one array; text too long for 32-bit offsets becomes large text."""
     if not isinstance(column, pa.ChunkedArray):
         return column
     if column.num_chunks == 1:
-        return column.chunk(0)
+        return column.chunk(0)  # type: ignore[return-value]  # Arrow's stubs call one chunk a chunked array
     if column.nbytes > MAX_32_BIT and (pa.types.is_string(column.type) or pa.types.is_binary(column.type)):
         column = column.cast(large(column.type))
     return column.combine_chunks()
@@ -117,7 +120,7 @@ def default_text(container: str) -> DType:
     return default_dtype(container, pa.large_string() if container in {"pandas", "polars"} else pa.string())
 
 
-def default_dtype(container: str, arrow: Any) -> DType:
+def default_dtype(container: str, arrow: ArrowType) -> DType:
     """Return the dtype that a container takes by default for cells of an Arrow type."""
     if container in {"pyarrow", "polars"}:
         return DType(container, arrow, arrow) if container == "pyarrow" else _default_polars(arrow)
@@ -134,7 +137,7 @@ def default_dtype(container: str, arrow: Any) -> DType:
     return DType(container, arrow, np.dtype(object), object, "None")
 
 
-def _default_polars(arrow: Any) -> DType:
+def _default_polars(arrow: ArrowType) -> DType:
     """Return the dtype that holds the same values in polars, which has shorter decimals and no time zones by offset."""
     if pa.types.is_timestamp(arrow) and arrow.tz is not None and arrow.tz[0] in "+-":
         arrow = pa.timestamp(arrow.unit, "UTC")
@@ -146,7 +149,7 @@ def _default_polars(arrow: Any) -> DType:
     return DType("polars", arrow, None)
 
 
-def large(type_: Any) -> Any:
+def large(type_: ArrowType) -> ArrowType:
     """Return the type of the same cells with 64-bit offsets."""
     return pa.large_string() if pa.types.is_string(type_) else pa.large_binary()
 

@@ -21,9 +21,12 @@ from modelpriv._columns.refusals import convert
 from modelpriv.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
-    from modelpriv._columns.dtypes import DType
+    import numpy.typing as npt
+
+    from modelpriv._columns.arrow import Array, Table
+    from modelpriv._columns.dtypes import DType, Native
 
 __all__ = ["Built", "Column", "Frame", "as_names", "nulls_alone", "open_frame", "read_cells"]
 
@@ -66,7 +69,7 @@ class Frame:
     container: str
     dtype: Any = None  # the one dtype that all columns of an array have
 
-    def __init__(self, native: Any, names: Sequence[Any], n_rows: int, *, named: bool = True) -> None:
+    def __init__(self, native: Table, names: Sequence[Any], n_rows: int, *, named: bool = True) -> None:
         self.native = native
         self.names = list(names)
         self.n_rows = n_rows
@@ -83,19 +86,19 @@ class Frame:
         native = self._read(position, name)
         return Column(name, native.cells if chunked else native.data, native.dtype, native.categories)
 
-    def replaced(self, columns: Mapping[int, Built]) -> Any:
+    def replaced(self, columns: Mapping[int, Built]) -> Table:
         """Return a new table of the same kind in which the columns at these positions are replaced."""
         raise NotImplementedError  # pragma: no cover - every container has its own
 
-    def as_dtype(self, result: Any, dtype: Any) -> Any:  # noqa: ARG002 - for arrays
+    def as_dtype(self, result: Table, dtype: Any) -> Table:  # noqa: ARG002 - for arrays
         """Return a table of this kind with the one dtype that it had, where that changes no cell."""
         return result
 
-    def as_wanted(self, result: Any, wanted: str) -> Any:  # noqa: ARG002 - for the container that needs it
+    def as_wanted(self, result: Table, wanted: str) -> Table:  # noqa: ARG002 - for the container that needs it
         """Return a result as scikit-learn's `set_output` can take it."""
         return result
 
-    def _read(self, position: int, name: Any) -> Any:
+    def _read(self, position: int, name: Hashable) -> Native:
         raise NotImplementedError  # pragma: no cover - every container has its own
 
     def _build(self, position: int, column: Built) -> Any:
@@ -107,10 +110,10 @@ class Frame:
 class _Pandas(Frame):
     container = "pandas"
 
-    def _read(self, position: int, name: Any) -> Any:
+    def _read(self, position: int, name: Hashable) -> Native:
         return read_pandas(self.native.iloc[:, position], name)
 
-    def replaced(self, columns: Mapping[int, Built]) -> Any:
+    def replaced(self, columns: Mapping[int, Built]) -> Table:
         # Before pandas 3 a shallow copy shares its cells with the input, and whoever writes to one writes to both.
         result = self.native.copy(deep=_PANDAS_COPIES_EAGERLY)
         for position, column in columns.items():
@@ -124,15 +127,15 @@ class _Pandas(Frame):
 class _Polars(Frame):
     container = "polars"
 
-    def _read(self, position: int, name: Any) -> Any:
+    def _read(self, position: int, name: Hashable) -> Native:
         return read_polars(self.native.to_series(position), name)
 
-    def replaced(self, columns: Mapping[int, Built]) -> Any:
+    def replaced(self, columns: Mapping[int, Built]) -> Table:
         return self.native.with_columns(
             [self._build(position, column).alias(self.names[position]) for position, column in columns.items()]
         )
 
-    def as_wanted(self, result: Any, wanted: str) -> Any:
+    def as_wanted(self, result: Table, wanted: str) -> Table:
         # scikit-learn would make one array of objects out of it.
         return result.to_pandas() if wanted == "pandas" else result
 
@@ -140,10 +143,10 @@ class _Polars(Frame):
 class _Arrow(Frame):
     container = "pyarrow"
 
-    def _read(self, position: int, name: Any) -> Any:
+    def _read(self, position: int, name: Hashable) -> Native:
         return read_arrow(self.native.column(position), name)
 
-    def replaced(self, columns: Mapping[int, Built]) -> Any:
+    def replaced(self, columns: Mapping[int, Built]) -> Table:
         result = self.native
         for position, column in columns.items():
             values = self._build(position, column)
@@ -152,7 +155,7 @@ class _Arrow(Frame):
             result = result.set_column(position, field, values)
         return _with_true_metadata(result, self.native.schema)
 
-    def as_wanted(self, result: Any, wanted: str) -> Any:
+    def as_wanted(self, result: Table, wanted: str) -> Table:
         # scikit-learn makes frames out of arrays and frames, but not out of a pyarrow table.
         if wanted == "polars":
             import polars as pl  # noqa: PLC0415 - the user asked for polars, so it is there
@@ -171,10 +174,10 @@ class _Array(Frame):
     def dtype(self) -> Any:
         return self.native.dtype
 
-    def _read(self, position: int, name: Any) -> Any:
+    def _read(self, position: int, name: Hashable) -> Native:
         return read_numpy(self.native[:, position], name)
 
-    def replaced(self, columns: Mapping[int, Built]) -> Any:
+    def replaced(self, columns: Mapping[int, Built]) -> Table:
         if not columns:
             return self.native.copy()
         built = {position: self._build(position, column) for position, column in columns.items()}
@@ -192,7 +195,7 @@ class _Array(Frame):
             result[:, position] = list(values) if dtype.kind == "O" and values.dtype.kind in "mM" else values
         return result
 
-    def as_dtype(self, result: Any, dtype: Any) -> Any:
+    def as_dtype(self, result: Table, dtype: Any) -> Table:
         # Columns that passed beside tokens came back as objects; with all columns open they have one dtype again.
         if dtype is None or result.dtype == dtype:
             return result
@@ -203,12 +206,12 @@ class _Array(Frame):
         same = (cast == result) | (cast != cast)  # noqa: PLR0124 - NaN alone
         return cast if same.all() else result
 
-    def as_wanted(self, result: Any, wanted: str) -> Any:
+    def as_wanted(self, result: Table, wanted: str) -> Table:
         # In a frame the columns of an array of objects can have dtypes of their own again.
         return pd.DataFrame(result).infer_objects() if wanted != "default" and result.dtype == object else result
 
 
-def open_frame(X: Any) -> Frame:
+def open_frame(X: Table) -> Frame:
     """Open a table; what is not one of the kinds that are protected is refused.
 
     Raises
@@ -258,7 +261,7 @@ def as_names(columns: Any) -> list[Any] | None:
     return list(columns) if listed else None
 
 
-def read_cells(values: Any, name: object) -> Any:
+def read_cells(values: object, name: object) -> Array:
     """Read the cells of a single column: a list, a set, an array, or a column of any kind of table."""
     if isinstance(values, (list, tuple, AbstractSet)):
         cells = np.empty(len(values), object)
@@ -271,7 +274,7 @@ def read_cells(values: Any, name: object) -> Any:
     return read_numpy(np.asarray(values), name).data
 
 
-def _open_array(X: Any) -> Frame:
+def _open_array(X: Table) -> Frame:
     """Open a numpy array, a list of rows, or anything that says how it becomes an array."""
     if isinstance(X, (str, bytes, dict, set)) or X is None or callable(X):
         raise InputTypeError(
@@ -297,7 +300,7 @@ def _open_array(X: Any) -> Frame:
     )
 
 
-def _rows_to_array(X: Any) -> Any:
+def _rows_to_array(X: Table) -> npt.NDArray[Any]:
     """Make rows into an array of objects, so that numpy turns no number into text and no nested cell into a row."""
     if not isinstance(X, (list, tuple)) or (len(X) and all(isinstance(row, np.ndarray) for row in X)):
         return np.asarray(X)
@@ -313,7 +316,7 @@ def _rows_to_array(X: Any) -> Any:
     return array
 
 
-def _with_true_metadata(table: Any, before: Any) -> Any:
+def _with_true_metadata(table: Any, before: Any) -> Table:
     """Return a table whose pandas metadata say nothing of the former types of columns that have new ones."""
     metadata = table.schema.metadata or {}
     if b"pandas" not in metadata:

@@ -12,7 +12,7 @@ is a whole number is written as that integer, cell by cell::
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,11 @@ import pyarrow as pa
 
 from modelpriv._columns.arrow import Array, pc
 from modelpriv._columns.rows import fixed, integers, nulls, rows
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+    from modelpriv._columns.arrow import ArrowType
 
 __all__ = [
     "FLOAT",
@@ -73,7 +78,7 @@ def encode_floats(cells: Array, *, joined: bool) -> tuple[Tags, Array]:
     return np.where(small, INT, np.where(large, UINT, FLOAT)).astype(np.uint8), fixed(made, cells)
 
 
-def decode_numbers(tags: npt.NDArray[np.uint8], cells: Array, type_: Any) -> Array:
+def decode_numbers(tags: npt.NDArray[np.uint8], cells: Array, type_: ArrowType) -> Array:
     """Return integers, or floats where one of them is a float or `type_` is; each must fit exactly.
 
     Raises
@@ -98,7 +103,7 @@ def _default_type(tags: set[int]) -> pa.DataType:
     return pa.uint64() if UINT in tags else pa.int64()
 
 
-def _to_floats(tags: npt.NDArray[np.uint8], found: npt.NDArray[np.uint64], cells: Array, type_: Any) -> Array:
+def _to_floats(tags: npt.NDArray[np.uint8], found: npt.NDArray[np.uint64], cells: Array, type_: ArrowType) -> Array:
     numbers = found.view(np.float64).copy()
     for tag, dtype in ((INT, np.int64), (UINT, np.uint64)):
         own = tags == tag
@@ -119,7 +124,7 @@ def encode_bool(cells: Array) -> Array:
     return fixed(cells.fill_null(False).to_numpy(zero_copy_only=False).astype(np.uint8), cells)
 
 
-def decode_bool(cells: Array, type_: Any) -> Array:
+def decode_bool(cells: Array, type_: ArrowType) -> Array:
     made: Array = pa.array(rows(cells, "u1").astype(bool), mask=nulls(cells))
     return made if type_ is None else made.cast(type_)
 
@@ -139,7 +144,7 @@ def encode_decimal(cells: Array) -> Array:
     return filled.cast(pa.large_binary())
 
 
-def decode_decimal(cells: Array, type_: Any) -> Array:
+def decode_decimal(cells: Array, type_: ArrowType) -> Array:
     text: Any = pc.ascii_rtrim_whitespace(cells.cast(pa.large_string())).cast(pa.string())
     if type_ is None:
         digits = pc.utf8_length(pc.replace_substring_regex(text, r"^-?0+|\D", ""))

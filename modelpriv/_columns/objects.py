@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,15 @@ from modelpriv._columns.dtypes import NULL_ORDER, DType, Native, is_text, one_ch
 from modelpriv._columns.refusals import convert, unsupported
 from modelpriv.errors import InputError
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from modelpriv._columns.arrow import Cells
+
 __all__ = ["CELLS", "build_objects", "read_objects"]
 
 
-def read_objects(values: Any, name: object) -> Native:
+def read_objects(values: npt.NDArray[Any], name: object) -> Native:
     """Read an object column, which must hold cells of one Python class and nulls of one kind."""
     found = set(map(type, values))
     if any(issubclass(kind, _SCALARS) for kind in found):
@@ -50,7 +55,7 @@ def read_objects(values: Any, name: object) -> Native:
     return Native(data, DType("numpy", data.type, values.dtype, cell or type(None), null))
 
 
-def _as_python(values: Any) -> Any:
+def _as_python(values: npt.NDArray[Any]) -> Any:
     """Return numpy's scalars as the Python objects that they equal, and its times as pandas', with nanoseconds."""
     cells = np.empty(len(values), object)
     cells[:] = [_plain(value) if isinstance(value, _SCALARS) else value for value in values]
@@ -63,7 +68,7 @@ def _plain(value: Any) -> Any:
     return pd.Timedelta(value) if isinstance(value, np.timedelta64) else value.item()
 
 
-def _objects_to_arrow(values: Any, cell: type | None) -> Any:
+def _objects_to_arrow(values: npt.NDArray[Any], cell: type | None) -> Any:
     if cell is None:
         return pa.nulls(len(values))
     try:
@@ -74,7 +79,7 @@ def _objects_to_arrow(values: Any, cell: type | None) -> Any:
         return pa.array(values, type=pa.uint64(), from_pandas=True)
 
 
-def build_objects(data: Any, null: str | None) -> Any:
+def build_objects(data: Cells, null: str | None) -> Any:
     if is_text(data.type):
         cells = data.to_numpy(zero_copy_only=False)
     else:

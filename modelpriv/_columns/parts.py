@@ -14,6 +14,9 @@ from modelpriv._columns.dtypes import one_chunk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
+
+    from modelpriv._columns.arrow import Cells
     from modelpriv._columns.frame import Built, Column
 
 __all__ = ["joined", "part", "parts"]
@@ -50,11 +53,11 @@ def joined(built: Iterator[Built], rows: int) -> Built:
     return replace(first, data=pa.chunked_array(chunks))
 
 
-def _chunks(data: Any) -> Any:
+def _chunks(data: Cells) -> Any:
     return data.chunks if isinstance(data, pa.ChunkedArray) else [data]
 
 
-def _numbers(built: Iterator[Built], rows: int, native: np.dtype[Any]) -> Any:
+def _numbers(built: Iterator[Built], rows: int, native: np.dtype[Any]) -> npt.NDArray[Any]:
     """Write numbers to where they stay, part by part: a whole Arrow column, as it cannot be written to, is copied."""
     numbers, nulls, start = np.empty(rows, native), None, 0
     for each in built:

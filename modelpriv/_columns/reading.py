@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,15 @@ from modelpriv._columns.objects import read_objects
 from modelpriv._columns.refusals import convert, unsupported
 from modelpriv.errors import InputError, InputTypeError
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from modelpriv._columns.arrow import ArrowType, NativeColumn
+
 __all__ = ["read_arrow", "read_numpy", "read_pandas", "read_polars"]
 
 
-def read_pandas(series: Any, name: object) -> Native:
+def read_pandas(series: NativeColumn, name: object) -> Native:
     """Read a pandas column."""
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -43,7 +48,7 @@ def read_pandas(series: Any, name: object) -> Native:
     raise unsupported(name, dtype)
 
 
-def read_polars(series: Any, name: object) -> Native:
+def read_polars(series: NativeColumn, name: object) -> Native:
     """Read a polars column."""
     kind = type(series.dtype).__name__
     if kind == "Object":  # Arrow would take its raw pointers
@@ -56,7 +61,8 @@ def read_polars(series: Any, name: object) -> Native:
 
 def read_arrow(column: Any, name: object) -> Native:
     """Read a column of a pyarrow table."""
-    type_, data = column.type, _unwrapped(column)
+    data: Any = _unwrapped(column)
+    type_ = column.type
     if pa.types.is_dictionary(type_):
         data = one_chunk(data)
         known = read_arrow(data.dictionary, name)
@@ -71,7 +77,7 @@ def read_arrow(column: Any, name: object) -> Native:
     return Native(data, DType("pyarrow", data.type, type_))
 
 
-def read_numpy(values: Any, name: object) -> Native:
+def read_numpy(values: npt.NDArray[Any], name: object) -> Native:
     """Read a column of a numpy array."""
     dtype = values.dtype
     if dtype.kind == "O":
@@ -102,7 +108,7 @@ def read_numpy(values: Any, name: object) -> Native:
     return Native(data, DType("numpy", data.type, dtype))
 
 
-def _plain(type_: Any) -> Any:
+def _plain(type_: ArrowType) -> ArrowType:
     """Return the type that a type is read as: Arrow computes little with these."""
     t = pa.types
     if t.is_string_view(type_):

@@ -12,7 +12,7 @@ import pyarrow as pa
 from modelpriv._columns.rows import fixed, integers, nulls, rows
 
 if TYPE_CHECKING:
-    from modelpriv._columns.arrow import Array
+    from modelpriv._columns.arrow import Array, ArrowType
 
 __all__ = [
     "decode_date",
@@ -38,7 +38,7 @@ def encode_timestamp(cells: Array) -> Array:
     return fixed(made, cells)
 
 
-def decode_timestamp(cells: Array, type_: Any) -> Array:
+def decode_timestamp(cells: Array, type_: ArrowType) -> Array:
     found = rows(cells, _TIMESTAMP)
     zones = {int(zone) for zone in np.unique(found["zone"][~nulls(cells)])}
     zone = "UTC" if 1 in zones else None
@@ -54,7 +54,7 @@ def encode_duration(cells: Array) -> Array:
     return fixed(made, cells)
 
 
-def decode_duration(cells: Array, type_: Any) -> Array:
+def decode_duration(cells: Array, type_: ArrowType) -> Array:
     found = rows(cells, _DURATION)
     type_ = type_ or pa.duration(_unit(found))
     made: Array = pa.array(_joined(found, type_.unit), type_, mask=nulls(cells))
@@ -65,7 +65,7 @@ def encode_date(cells: Array) -> Array:
     return fixed(integers(cells.cast(pa.date32()), "int32").astype(">i4"), cells)
 
 
-def decode_date(cells: Array, type_: Any) -> Array:
+def decode_date(cells: Array, type_: ArrowType) -> Array:
     days = pa.array(rows(cells, ">i4").astype(np.int32), mask=nulls(cells))
     return days.cast(pa.date32()).cast(type_ or pa.date32())
 
@@ -76,7 +76,7 @@ def encode_time(cells: Array) -> Array:
     return fixed(integers(cells.cast(pa.time64("ns")), "int64").astype(">i8"), cells)
 
 
-def decode_time(cells: Array, type_: Any) -> Array:
+def decode_time(cells: Array, type_: ArrowType) -> Array:
     numbers = rows(cells, ">i8").astype(np.int64)
     times: Any = pa.array(numbers, pa.time64("ns"), mask=nulls(cells))
     type_ = type_ or pa.time64("ns" if (numbers % 1000).any() else "us")

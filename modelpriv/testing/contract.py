@@ -28,10 +28,12 @@ from modelpriv.testing.tables import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sklearn.base import BaseEstimator
+
 __all__ = ["check_privacy_transformer"]
 
 
-def check_privacy_transformer(transformer: Any) -> None:
+def check_privacy_transformer(transformer: BaseEstimator) -> None:
     """Check that a column transformer keeps the contract, on every kind of table.
 
     Parameters
@@ -63,7 +65,7 @@ def check_privacy_transformer(transformer: Any) -> None:
                 raise AssertionError(f"{check.__name__} on {container}: a good call raised {kind}") from error
 
 
-def check_nothing_leaves_untouched(transformer: Any, container: str) -> None:
+def check_nothing_leaves_untouched(transformer: BaseEstimator, container: str) -> None:
     """Every cell of a declared column that is not null differs from what came in."""
     table = people(container)
     before, after = cells_of(table), cells_of(transformer.fit_transform(table))
@@ -72,7 +74,7 @@ def check_nothing_leaves_untouched(transformer: Any, container: str) -> None:
     require(not mentions(files(transformer, table)), "a fitted object's pickle holds a cell")
 
 
-def check_rest_comes_back(transformer: Any, container: str) -> None:
+def check_rest_comes_back(transformer: BaseEstimator, container: str) -> None:
     """Keep container, names, index, order, nulls and all other columns as they were, and the input untouched."""
     table = people(container)
     kept = copy.deepcopy(table)
@@ -92,7 +94,7 @@ def check_rest_comes_back(transformer: Any, container: str) -> None:
     require(cells_of(kept) == cells_of(table) and names_of(kept) == names_of(table), "the input was changed")
 
 
-def check_round_trip_or_none(transformer: Any, container: str) -> None:
+def check_round_trip_or_none(transformer: BaseEstimator, container: str) -> None:
     """Undo exactly what can be undone; what cannot be has no `inverse_transform`."""
     table = people(container)
     result = transformer.fit_transform(table)
@@ -102,7 +104,7 @@ def check_round_trip_or_none(transformer: Any, container: str) -> None:
         require(container == "list" or dtypes_of(back) == dtypes_of(table), "inverse_transform changes dtypes")
 
 
-def check_nothing_in_sight(transformer: Any, container: str) -> None:
+def check_nothing_in_sight(transformer: BaseEstimator, container: str) -> None:
     """No cell and no key is in a repr, an HTML repr, the parameters, a log record or a warning."""
     table = people(container)
     with seen_in() as seen:
@@ -115,7 +117,7 @@ def check_nothing_in_sight(transformer: Any, container: str) -> None:
     require(not any(form in text for text in written for form in key_forms(transformer)), "a key is in sight")
 
 
-def check_errors_are_clear_and_blind(transformer: Any, container: str) -> None:
+def check_errors_are_clear_and_blind(transformer: BaseEstimator, container: str) -> None:
     """Every bad table is refused with the column's name where there is one, and never with a cell."""
     table = people(container)
     for what, bad, word in bad_tables(container):
@@ -128,7 +130,7 @@ def check_errors_are_clear_and_blind(transformer: Any, container: str) -> None:
     refused(missing.fit, table, "a declared column that is not there", "not there")
 
 
-def check_copies_protect_alike(transformer: Any, container: str) -> None:
+def check_copies_protect_alike(transformer: BaseEstimator, container: str) -> None:
     """Protect alike with a copy, a deep copy and a pickle of the same process; a clone is unfitted."""
     table = people(container)
     result = transformer.fit_transform(table)
@@ -143,7 +145,7 @@ def check_copies_protect_alike(transformer: Any, container: str) -> None:
             require(cells_of(other.transform(table)) == cells_of(result), "a copy protects otherwise than the original")
 
 
-def check_no_rows(transformer: Any, container: str) -> None:
+def check_no_rows(transformer: BaseEstimator, container: str) -> None:
     """`fit` refuses a table without rows, and `transform` takes one."""
     table = people(container)
     if container == "list":
@@ -157,7 +159,7 @@ def check_no_rows(transformer: Any, container: str) -> None:
     require(len(cells_of(result)[0]) == 0 and names_of(result) == names_of(table), "a table without rows does not pass")
 
 
-def check_output_is_set(transformer: Any, container: str) -> None:
+def check_output_is_set(transformer: BaseEstimator, container: str) -> None:
     """`set_output` gives pandas and polars frames with the same names, whatever came in."""
     table = people(container)
     names = ["x0", "x1", "x2"] if container in {"numpy", "list"} else names_of(table)
@@ -180,7 +182,7 @@ _CHECKS: list[Callable[[Any, str], None]] = [
 ]
 
 
-def _prepared(transformer: Any) -> Any:
+def _prepared(transformer: BaseEstimator) -> Any:
     """Clone a transformer and declare the column with the secrets, by position where names may be missing."""
     own = clone(transformer).set_params(columns=[SECRET])
     if "context" in own.get_params() and own.context is None:

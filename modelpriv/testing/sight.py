@@ -15,10 +15,13 @@ from modelpriv.testing.tables import CANARY
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sklearn.base import BaseEstimator
+
+    from modelpriv.testing.tables import Table
 __all__ = ["files", "key_forms", "mentions", "refused", "require", "seen_in"]
 
 
-def refused(call: Callable[[Any], Any], bad: Any, what: str, word: str) -> None:
+def refused(call: Callable[[Any], Any], bad: Table, what: str, word: str) -> None:
     """Check that a call refuses a table, with a word that names the fault, and shows no cell."""
     with seen_in() as seen:
         try:
@@ -60,12 +63,12 @@ def mentions(texts: list[Any]) -> bool:
     return any((CANARY if isinstance(text, str) else CANARY.encode()) in text for text in texts)
 
 
-def files(transformer: Any, table: Any) -> list[bytes]:
+def files(transformer: BaseEstimator, table: Table) -> list[bytes]:
     """Return the pickles of a fitted transformer, one for each protocol."""
     return [pickle.dumps(transformer.fit(table), protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
 
 
-def key_forms(transformer: Any) -> list[bytes]:
+def key_forms(transformer: BaseEstimator) -> list[bytes]:
     """Return the keys that a transformer works with, in every form in which they could be written."""
     key = transformer.get_params().get("key")
     if not isinstance(key, Keyring):

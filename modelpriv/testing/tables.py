@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ __all__ = [
     "CONTAINERS",
     "ROWS",
     "SECRET",
+    "Table",
     "bad_tables",
     "build",
     "cells_of",
@@ -34,6 +35,9 @@ CANARY = "cAnArY"
 CONTAINERS = ("pandas", "polars", "pyarrow", "numpy", "list")
 
 SECRET, ROWS = 1, 6
+
+Table: TypeAlias = Any
+"""A table of any container."""
 
 
 def people(container: str) -> Any:
@@ -99,13 +103,13 @@ def bad_tables(container: str) -> Iterator[tuple[str, Any, str]]:
         yield "duplicate names", pa.table(rest).rename_columns(["row", "secret", "secret"]), "secret"
 
 
-def names_of(table: Any) -> list[Any]:
+def names_of(table: Table) -> list[Any]:
     """Return the names of a table's columns, or their positions."""
     names = getattr(table, "column_names", getattr(table, "columns", None))
     return list(range(3)) if names is None else list(names)
 
 
-def cells_of(table: Any) -> list[list[Any]]:
+def cells_of(table: Table) -> list[list[Any]]:
     """Return a table's columns as lists, with None for every kind of null."""
     if isinstance(table, list):
         table = np.array(table, dtype=object)
@@ -120,7 +124,7 @@ def cells_of(table: Any) -> list[list[Any]]:
     return [[None if cell is None or cell is pd.NA or cell != cell else cell for cell in column] for column in columns]  # noqa: PLR0124 - NaN
 
 
-def dtypes_of(table: Any) -> Any:
+def dtypes_of(table: Table) -> Any:
     """Return the dtypes of a table's columns."""
     if isinstance(table, pa.Table):
         return [field.type for field in table.schema]

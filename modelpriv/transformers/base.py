@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
+    from sklearn.utils import Tags
+
+    from modelpriv._columns.arrow import Table
     from modelpriv.transformers.fitted import State
 
 __all__ = ["BaseColumnTransformer", "Call"]
@@ -90,7 +93,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
     # --- scikit-learn's face ---
 
     @events.audited
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+    def fit(self, X: Table, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Learn which columns to protect, and how the table holds them.
 
         Parameters
@@ -116,7 +119,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         return self
 
     @events.audited
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:  # noqa: ARG002
+    def fit_transform(self, X: Table, y: object = None, **fit_params: Any) -> Table:  # noqa: ARG002
         """Fit to a table and protect it, reading each column once.
 
         Parameters
@@ -140,7 +143,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         return self._protect(*self._fit(X))
 
     @events.audited
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Table) -> Table:
         """Protect the declared columns of a table; all others pass through.
 
         Parameters
@@ -167,7 +170,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         columns = self._read(frame, positions)
         return self._protect(columns, self._begin(frame, self._read_references(frame), fitting=False))
 
-    def get_feature_names_out(self, input_features: Any = None) -> Any:
+    def get_feature_names_out(self, input_features: object = None) -> Any:
         """Return the names of the columns that come out: those that went in.
 
         Parameters
@@ -183,7 +186,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "n_features_in_")
         return _check_feature_names_in(self, input_features)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.allow_nan = True
@@ -192,7 +195,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
 
     # --- the straight way of the data ---
 
-    def _fit(self, X: Any) -> tuple[dict[int, Column], Any]:
+    def _fit(self, X: Table) -> tuple[dict[int, Column], Any]:
         self._check()
         frame = open_frame(X)
         if frame.n_rows == 0:
@@ -220,7 +223,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         learnt = (self._fit_part(part(column, rows), call.part(rows)) for rows in parts(column))
         return functools.reduce(lambda one, other: self._merge_states(one, other, call), learnt)
 
-    def _protect(self, columns: Mapping[int, Column], call: Any) -> Any:
+    def _protect(self, columns: Mapping[int, Column], call: Any) -> Table:
         states = self._states if hasattr(self, "_states") else {}
         built = {p: self._protect_column(column, states.get(p, {}), call) for p, column in columns.items()}
         wanted = _get_output_config("transform", self)["dense"]

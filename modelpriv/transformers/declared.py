@@ -56,7 +56,7 @@ def declared_columns(frame: Frame, columns: Any, references: Sequence[Any], para
     return sorted(positions)
 
 
-def find_column(frame: Frame, name: Any, parameter: str) -> int:
+def find_column(frame: Frame, name: Hashable, parameter: str) -> int:
     """Return the position of a column that a parameter names, or gives by its position."""
     if isinstance(name, (bool, np.bool_)) or not isinstance(name, Hashable):
         raise ParameterTypeError(

@@ -14,7 +14,7 @@ from modelpriv.transformers.declared import find_column
 from modelpriv.transformers.tags import merged_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from modelpriv._columns.frame import Column, Frame
     from modelpriv.transformers.fitted import State
@@ -90,7 +90,7 @@ class KeyedColumnTransformer(BaseColumnTransformer):
                 check(f"context[{name!r}]", text, Text())
 
 
-def context_of(name: Any, context: Any) -> str:
+def context_of(name: Hashable, context: Any) -> str:
     """Return the context of a column of this name, or refuse a column that has none."""
     text = context.get(name, name) if isinstance(context, dict) else context or name
     if not isinstance(text, str) or not text:

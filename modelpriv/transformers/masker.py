@@ -22,8 +22,11 @@ from modelpriv.kernels.text.mask import Rule, Shown, by_position, by_regex, mask
 from modelpriv.transformers.base import BaseColumnTransformer, Call
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
+    from sklearn.utils import Tags
+
+    from modelpriv._columns.arrow import Array
     from modelpriv._columns.frame import Column, Frame
     from modelpriv.kernels.text.blocks import Block
     from modelpriv.transformers.fitted import State
@@ -149,7 +152,7 @@ class Masker(BaseColumnTransformer):
         char: str = "*",
         length: int | None = None,
         regex: str | None = None,
-        columns: Any = None,
+        columns: object = None,
         null: str = "keep",
     ) -> None:
         self.format = format
@@ -162,7 +165,7 @@ class Masker(BaseColumnTransformer):
         self.columns = columns
         self.null = null
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags
@@ -230,7 +233,7 @@ class _MaskCall(Call):
     whole: Counter[Any] = field(default_factory=Counter)
 
 
-def _counting(rule: Rule, whole: Counter[Any], name: Any) -> Rule:
+def _counting(rule: Rule, whole: Counter[Any], name: Hashable) -> Rule:
     """Return the same rule, which also counts the cells that it masks whole."""
 
     def counted(block: Block) -> Shown:
@@ -243,7 +246,7 @@ def _counting(rule: Rule, whole: Counter[Any], name: Any) -> Rule:
     return counted
 
 
-def _as_text(column: Column) -> Any:
+def _as_text(column: Column) -> Array:
     """Return the cells of a column as text."""
     data, type_ = column.data, column.data.type
     if is_text(type_):
@@ -265,7 +268,7 @@ def _as_text(column: Column) -> Any:
     )
 
 
-def _floats_as_text(data: Any) -> Any:
+def _floats_as_text(data: Array) -> Array:
     """Write whole numbers as integers are written, with all their digits."""
     wide = data.cast(pa.float64())
     whole = pc.and_(pc.equal(pc.trunc(wide), wide), pc.less(pc.abs(wide), pa.scalar(2.0**63)))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from sklearn.utils import Tags
+
+    from modelpriv._columns.arrow import Table
 
 __all__ = ["KeyedProjection"]
 
@@ -202,7 +205,7 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
         restored += self.mean_.astype(numbers.dtype)
         return restored
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
@@ -244,13 +247,13 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
         return turn if self.basis_ is None else self.basis_.T @ turn
 
 
-def _native(X: Any) -> Any:
+def _native(X: Table) -> Table:
     frame = open_frame(X)
     events.note_columns(frame.names, frame.n_rows)
     return frame.native
 
 
-def _checked(table: Any, estimator: Any, *, least: int) -> NDArray[Any]:
+def _checked(table: Any, estimator: BaseEstimator, *, least: int) -> NDArray[Any]:
     """Make an array of finite numbers, of so many rows at least, and reword errors that would show a cell."""
     try:
         numbers = check_array(

@@ -19,6 +19,8 @@ from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTran
 from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, different_tags, tags
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from modelpriv._columns.frame import Column
     from modelpriv.transformers.fitted import State
 
@@ -115,12 +117,12 @@ class Pseudonymizer(KeyedColumnTransformer):
         self,
         kind: str = "text",
         *,
-        key: Any = None,
+        key: object = None,
         length: int = 22,
         alphabet: str | None = None,
         prefix: str = "",
-        context: Any = None,
-        columns: Any = None,
+        context: object = None,
+        columns: object = None,
         null: str = "keep",
     ) -> None:
         self.kind = kind
@@ -204,7 +206,7 @@ class Pseudonymizer(KeyedColumnTransformer):
         """Return how many pairs of this many different values are expected to share a pseudonym."""
         return float(different * (different - 1) / 2 / 2.0 ** self._bits(self.length))
 
-    def _written(self, found: Any) -> Any:
+    def _written(self, found: Any) -> npt.NDArray[Any]:
         """Return the characters of all pseudonyms, one a row."""
         if self.kind == "uuid":
             return pseudonym.uuid(found)

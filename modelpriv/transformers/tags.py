@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ _TAG = 16
 _LOOKED_AT = 4096  # cells, before the others are told apart
 
 
-def tags(cells: Any, key: bytes, *, nulls: bool) -> npt.NDArray[np.uint8]:
+def tags(cells: Array, key: bytes, *, nulls: bool) -> npt.NDArray[np.uint8]:
     """Return the PRF of each cell: equal cells of one logical type have equal tags, whatever the dtype.
 
     The cell's type tag is associated data of the PRF, so that 5 and "5" have nothing in common and no cell is copied.

@@ -23,6 +23,9 @@ from modelpriv.transformers.tags import check_same_type
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sklearn.utils import Tags
+
+    from modelpriv._columns.arrow import Bound
     from modelpriv._columns.frame import Column, Frame
     from modelpriv._core.checks import Rules
     from modelpriv.keys import AnyKeyring
@@ -47,7 +50,7 @@ class EncryptingTransformer(KeyedColumnTransformer):
 
     _parameter_rules: ClassVar[Rules] = KEYED_RULES | FIELD_RULES
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.mode == "randomized"
         return tags
@@ -159,6 +162,6 @@ def column_context(state: State | None, column: Column, call: KeyedCall) -> str:
     return str(state["context"]) if state else call.context_of(column)
 
 
-def bound(call: KeyedCall) -> Any:
+def bound(call: KeyedCall) -> Bound:
     """Return what the cells of each row are bound to, as the ciphers take it."""
     return bound_to(call.references.values())

@@ -16,6 +16,7 @@ from modelpriv.transformers.field_encryptor.states import rewrapped
 from modelpriv.transformers.keyed import KeyedCall, context_of
 
 if TYPE_CHECKING:
+    from modelpriv._columns.arrow import Table
     from modelpriv.transformers.fitted import State
 
 __all__ = ["FieldEncryptor"]
@@ -117,17 +118,17 @@ class FieldEncryptor(EncryptingTransformer):
         self,
         mode: str = "randomized",
         *,
-        key: Any = None,
-        recipients: Any = None,
-        context: Any = None,
-        bind: Any = None,
+        key: object = None,
+        recipients: object = None,
+        context: object = None,
+        bind: object = None,
         pad: int | None = None,
         alphabet: str | None = None,
         keep: str = "",
         keep_first: int = 0,
         keep_last: int = 0,
         check_digit: str | None = None,
-        columns: Any = None,
+        columns: object = None,
         null: str = "keep",
         on_error: str = "raise",
     ) -> None:
@@ -147,7 +148,7 @@ class FieldEncryptor(EncryptingTransformer):
         self.on_error = on_error
 
     @events.audited
-    def inverse_transform(self, X: Any) -> Any:
+    def inverse_transform(self, X: Table) -> Table:
         """Decrypt the tokens of a table; columns that are not encrypted pass through.
 
         Parameters
@@ -182,7 +183,7 @@ class FieldEncryptor(EncryptingTransformer):
         dtype = self._kept("array_dtype") if hasattr(self, "_states") else None
         return frame.as_dtype(opened, None if dtype is None else np.dtype(dtype))
 
-    def needs_rewrap(self, X: Any) -> bool:
+    def needs_rewrap(self, X: Table) -> bool:
         """Tell whether a table holds tokens of an older key than the keyring's primary one.
 
         Cells in a format name no key: with ``mode="format-preserving"`` the answer is about the fitted object alone.
@@ -205,7 +206,7 @@ class FieldEncryptor(EncryptingTransformer):
         return any(self._cipher("", call).stale(nulls_alone(frame.column(p)), key_id=keys.primary) for p in states)
 
     @events.audited
-    def rewrap(self, X: Any) -> Any:
+    def rewrap(self, X: Table) -> Table:
         """Move a table of tokens to the keyring's primary key, without returning any plain text.
 
         A fitted object moves with it: later calls of `transform` protect under the primary key. With
@@ -261,7 +262,7 @@ class FieldEncryptor(EncryptingTransformer):
         return result
 
     @events.audited
-    def tokens_for(self, values: Any, *, column: Any) -> list[str]:
+    def tokens_for(self, values: object, *, column: Any) -> list[str]:
         """Return the tokens of some values in a column, under every key of the ring, to search for them.
 
         Parameters

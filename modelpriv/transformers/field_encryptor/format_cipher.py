@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from modelpriv._columns.arrow import Array, ArrowType, Bound, pc
 from modelpriv._columns.cells import enc_rows
 from modelpriv._columns.dtypes import is_text
 from modelpriv._core import events
@@ -23,6 +23,9 @@ from modelpriv.keys.derivation import enc
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy.typing as npt
+
+    from modelpriv._columns.arrow import Array, Bound
     from modelpriv._columns.frame import Column
     from modelpriv.keys import AnyKeyring
 
@@ -51,18 +54,18 @@ class FormatCipher:
     keep_last: int = 0
     check_digit: bool = False
 
-    def seal(self, column: Column, bound: Any, *, key_id: str) -> Any:
+    def seal(self, column: Column, bound: Bound, *, key_id: str) -> Array:
         """Return the column with its cells encrypted under one key of the ring."""
         return self._apply(ff1.encrypt, column, bound, key_id)
 
-    def open(self, column: Column, bound: Any, *, type_: Any, failures: str = "raise") -> Any:  # noqa: ARG002 - one face
+    def open(self, column: Column, bound: Bound, *, type_: ArrowType, failures: str = "raise") -> Array:  # noqa: ARG002 - one face
         """Return the column decrypted under the pinned key; a wrong key gives other cells, and no error."""
         events.note_columns([column.name], len(column.data))
         events.note_keys(self.pinned)
         cells = self._apply(ff1.decrypt, column, bound, self.pinned)
         return cells if type_ is None else cells.cast(type_)  # between two types of text
 
-    def reseal(self, column: Column, bound: Any, *, key_id: str) -> Any:
+    def reseal(self, column: Column, bound: Bound, *, key_id: str) -> Array:
         """Return the column under another key of the ring than the pinned one."""
         return self.seal(replace(column, data=self.open(column, bound, type_=None)), bound, key_id=key_id)
 
@@ -70,7 +73,7 @@ class FormatCipher:
         """Tell whether the pinned key is another one than this."""
         return self.pinned != key_id
 
-    def _apply(self, cipher: Callable[..., Any], column: Column, bound: Any, key_id: str) -> Any:
+    def _apply(self, cipher: Callable[..., Any], column: Column, bound: Bound, key_id: str) -> Array:
         if pa.types.is_null(column.data.type):
             return column.data.cast(pa.string())
         check_text(column)
@@ -89,7 +92,7 @@ class FormatCipher:
             text.write(rows, points)
         return text.finish()
 
-    def _numbers(self) -> Any:
+    def _numbers(self) -> npt.NDArray[Any]:
         """Return each character's number in the alphabet by code point; beyond the alphabet: kept, then strange."""
         radix = len(self.alphabet)
         known = {ord(letter): number for number, letter in enumerate(self.alphabet)}
@@ -98,11 +101,11 @@ class FormatCipher:
         numbers[list(known)] = list(known.values())
         return numbers
 
-    def _refuse_strange(self, numerals: Any, column: Column, rows: Any) -> None:
+    def _refuse_strange(self, numerals: npt.NDArray[Any], column: Column, rows: npt.NDArray[Any]) -> None:
         strange = (numerals > len(self.alphabet)).any(1)
         _refuse(strange, column, rows, "with characters that are in neither alphabet= nor keep=")
 
-    def _choose(self, numerals: Any, column: Column, rows: Any) -> Any:
+    def _choose(self, numerals: npt.NDArray[Any], column: Column, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the places that are encrypted in cells of one shape, and refuse cells that do not have the format."""
         places = np.flatnonzero(numerals[0] < len(self.alphabet))
         if self.check_digit:
@@ -114,7 +117,14 @@ class FormatCipher:
         _refuse(np.full(len(rows), len(chosen) < least), column, rows, why)
         return chosen
 
-    def _encrypt(self, cipher: Callable[[Any, Any], Any], points: Any, numerals: Any, chosen: Any, bound: Any) -> Any:
+    def _encrypt(
+        self,
+        cipher: Callable[[Any, Any], Any],
+        points: npt.NDArray[Any],
+        numerals: npt.NDArray[Any],
+        chosen: npt.NDArray[Any],
+        bound: Bound,
+    ) -> npt.NDArray[Any]:
         """Encrypt the chosen places; all else of a cell, but its check digit, is the tweak."""
         places = np.flatnonzero(numerals[0] < len(self.alphabet))
         kept = np.setdiff1d(np.arange(points.shape[1]), [*chosen, *places[len(places) - self.check_digit :]])
@@ -156,7 +166,7 @@ def _is_no_letter(letter: str) -> bool:
     return letter == "\0" or "\ud800" <= letter <= "\udfff"
 
 
-def _ascii_or_not(cells: Any, alphabet: str) -> _Ascii | _Unicode:
+def _ascii_or_not(cells: Array, alphabet: str) -> _Ascii | _Unicode:
     same = pc.sum(pc.binary_length(cells)).as_py() == pc.sum(pc.utf8_length(cells)).as_py()
     return _Ascii(cells) if same and alphabet.isascii() else _Unicode(cells)
 
@@ -164,7 +174,7 @@ def _ascii_or_not(cells: Any, alphabet: str) -> _Ascii | _Unicode:
 class _Ascii:
     """Cells as matrices of characters, straight from Arrow's bytes: half the time of format-preserving encryption."""
 
-    def __init__(self, cells: Any) -> None:
+    def __init__(self, cells: Array) -> None:
         self._cells, self._from = cells, Cells.of(cells)
         # Fresh memory: what Arrow keeps under a null, or around a slice, must not come out.
         self._to: Any = np.zeros(len(self._from.data), np.uint8)
@@ -174,26 +184,26 @@ class _Ascii:
         """Yield rows whose cells have one length."""
         return _alike(self._lengths, self._from.valid)
 
-    def read(self, rows: Any) -> Any:
+    def read(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return self._windows(self._from.data, rows).view(np.uint8).reshape(len(rows), -1)
 
-    def write(self, rows: Any, points: Any) -> None:
+    def write(self, rows: npt.NDArray[Any], points: npt.NDArray[Any]) -> None:
         length = points.shape[1]
         windows(self._to, length)[self._from.offsets[rows]] = records(points, 0, length)
 
-    def finish(self) -> Any:
+    def finish(self) -> Array:
         validity, offsets, _ = self._cells.buffers()
         buffers = [validity, offsets, pa.py_buffer(self._to)]
         return pa.Array.from_buffers(self._cells.type, len(self._cells), buffers, offset=self._cells.offset)
 
-    def _windows(self, data: Any, rows: Any) -> Any:
+    def _windows(self, data: npt.NDArray[np.uint8], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return windows(data, int(self._lengths[rows[0]]))[self._from.offsets[rows]]
 
 
 class _Unicode:
     """Cells as matrices of code points, by way of numpy's text."""
 
-    def __init__(self, cells: Any) -> None:
+    def __init__(self, cells: Array) -> None:
         self._cells = cells
         self._lengths = pc.utf8_length(cells).fill_null(0).to_numpy(zero_copy_only=False)
         self._to = np.full(len(cells), None, dtype=object)
@@ -203,19 +213,19 @@ class _Unicode:
         valid = self._cells.is_valid().to_numpy(zero_copy_only=False) if self._cells.null_count else None
         return _alike(self._lengths, valid)
 
-    def read(self, rows: Any) -> Any:
+    def read(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         length = int(self._lengths[rows[0]])
         text = np.array(self._cells.take(pa.array(rows)).to_pylist(), dtype=f"U{max(length, 1)}")
         return text.view(np.uint32).reshape(len(rows), -1)[:, :length]
 
-    def write(self, rows: Any, points: Any) -> None:
+    def write(self, rows: npt.NDArray[Any], points: npt.NDArray[Any]) -> None:
         self._to[rows] = np.ascontiguousarray(points).view(f"U{points.shape[1]}").ravel().tolist()
 
-    def finish(self) -> Any:
+    def finish(self) -> Array:
         return pa.array(self._to, self._cells.type)
 
 
-def _alike(lengths: Any, valid: Any) -> Iterator[Any]:
+def _alike(lengths: npt.NDArray[Any], valid: Any) -> Iterator[Any]:
     """Yield rows of one length, in blocks whose matrices stay in cache."""
     known = lengths if valid is None else lengths[valid]
     for length in np.unique(known):
@@ -224,7 +234,7 @@ def _alike(lengths: Any, valid: Any) -> Iterator[Any]:
             yield rows[start : start + _ROWS]
 
 
-def _of_one_shape(mask: Any) -> Iterator[Any]:
+def _of_one_shape(mask: npt.NDArray[Any]) -> Iterator[Any]:
     """Yield the rows that have letters of the alphabet at the same places; usually these are all rows."""
     if (mask == mask[:1]).all():
         yield slice(None)
@@ -235,7 +245,7 @@ def _of_one_shape(mask: Any) -> Iterator[Any]:
         yield np.flatnonzero(shapes == shape)
 
 
-def _tweak(points: Any, kept: Any, bound: Any) -> Any:
+def _tweak(points: npt.NDArray[Any], kept: npt.NDArray[Any], bound: Bound) -> Bound:
     """Return `enc(kept characters with their positions, bound)`: a constant where all rows have the same."""
     pairs = np.empty((len(points), len(kept), 2), dtype=">u4")
     pairs[..., 0], pairs[..., 1] = kept, points[:, kept]
@@ -246,12 +256,12 @@ def _tweak(points: Any, kept: Any, bound: Any) -> Any:
     return enc_rows(fixed, bound)
 
 
-def _luhn_sum(digits: Any) -> Any:
+def _luhn_sum(digits: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the Luhn sum (ISO/IEC 7812-1, annex B) of each row of digits: every second from the right is doubled."""
     return digits[:, ::-2].sum(1, dtype=np.int64) + _DOUBLED[digits[:, -2::-2]].sum(1, dtype=np.int64)
 
 
-def _refuse(bad: Any, column: Column, rows: Any, why: str) -> None:
+def _refuse(bad: Any, column: Column, rows: npt.NDArray[Any], why: str) -> None:
     if bad.any():
         cells, row = plural(int(bad.sum()), "cell"), int(rows[bad.argmax()])
         raise InputError(

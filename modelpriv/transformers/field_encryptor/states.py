@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -13,7 +13,7 @@ from modelpriv._columns.plain import dtype_from_plain, dtype_to_plain
 from modelpriv.errors import InputError
 
 if TYPE_CHECKING:
-    from modelpriv._columns.arrow import Array
+    from modelpriv._columns.arrow import Array, ArrowType, Bound
     from modelpriv._columns.dtypes import DType
     from modelpriv.transformers.fitted import State
 
@@ -23,13 +23,13 @@ __all__ = ["Cipher", "learnt", "merged", "restored", "rewrapped"]
 class Cipher(Protocol):
     """How the cells of one context are sealed and opened."""
 
-    def seal(self, column: Column, bound: Any, *, key_id: str) -> Array:
+    def seal(self, column: Column, bound: Bound, *, key_id: str) -> Array:
         """Return the column's cells sealed under one key of the ring."""
 
-    def open(self, column: Column, bound: Any, *, type_: Any, failures: str = "raise") -> Array:
+    def open(self, column: Column, bound: Bound, *, type_: ArrowType, failures: str = "raise") -> Array:
         """Return the cells that a sealed column opens to."""
 
-    def reseal(self, column: Column, bound: Any, *, key_id: str) -> Array:
+    def reseal(self, column: Column, bound: Bound, *, key_id: str) -> Array:
         """Return a sealed column under another key of the ring."""
 
     def stale(self, column: Column, *, key_id: str) -> bool:
@@ -56,7 +56,7 @@ def merged(one: State, other: State, cipher: Cipher, key_id: str) -> State:
     return {"dtype": _merged_dtype(one, other), "categories": _merged_categories(one, other, cipher, key_id)}
 
 
-def restored(column: Column, state: State, cipher: Cipher, bound: Any, *, container: str, failures: str) -> Built:
+def restored(column: Column, state: State, cipher: Cipher, bound: Bound, *, container: str, failures: str) -> Built:
     """Return a column of tokens opened, in the dtype that `fit` saw where the container is of the kind that it saw."""
     dtype = dtype_from_plain(state["dtype"])
     # A column of nulls alone had a dtype, but says nothing of the cells that came later.
@@ -77,7 +77,7 @@ def rewrapped(state: State, cipher: Cipher, key_id: str) -> State:
 
 def _merged_dtype(one: State, other: State) -> State:
     if one["dtype"] == other["dtype"]:
-        return one["dtype"]  # type: ignore[no-any-return]
+        return one["dtype"]
     first, second = dtype_from_plain(one["dtype"]), dtype_from_plain(other["dtype"])
     common = common_dtype(first, second)
     if common is None and other["logical"] == "null":

@@ -19,6 +19,9 @@ from modelpriv.keys import ScopedKeyring
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy.typing as npt
+
+    from modelpriv._columns.arrow import Array, ArrowType, Bound
     from modelpriv._columns.frame import Column
     from modelpriv.keys import AnyKeyring
 
@@ -38,7 +41,7 @@ class Tokens:
     pad: int | None = None
     protect_nulls: bool = False
 
-    def seal(self, column: Column, bound: Any, *, key_id: str) -> Any:
+    def seal(self, column: Column, bound: Bound, *, key_id: str) -> Array:
         """Return the tokens of a column's cells under one key of the ring."""
         cells = column.data
         # Randomized tokens are equal to no other, so that they can keep the sign of -0.0.
@@ -49,12 +52,12 @@ class Tokens:
             return self._seal(tags, encoded, bound, key_id)
         return self._seal(b"", tagged(tags, encoded), bound, key_id)
 
-    def open(self, column: Column, bound: Any, *, type_: Any, failures: str = "raise") -> Any:
+    def open(self, column: Column, bound: Bound, *, type_: ArrowType, failures: str = "raise") -> Array:
         """Return the cells that a column of tokens opens to, of the given Arrow type."""
         opened = self._open(column, bound, failures)
         return decode(opened.tags, opened.cells, type_, what=f"column {column.name!r}")
 
-    def reseal(self, column: Column, bound: Any, *, key_id: str) -> Any:
+    def reseal(self, column: Column, bound: Bound, *, key_id: str) -> Array:
         """Return a column of tokens under another key of the ring; each keeps the type and value that it holds."""
         opened = self._open(column, bound, "raise")
         if self.pad is None and token.is_padded(_text(column)):
@@ -71,14 +74,14 @@ class Tokens:
         named = token.key_ids(_text(column)).drop_null()
         return bool(pc.any(pc.not_equal(named, pa.scalar(bytes.fromhex(key_id), named.type))).as_py())
 
-    def _seal(self, tag: bytes, cells: Any, bound: Any, key_id: str) -> Any:
+    def _seal(self, tag: bytes, cells: Array, bound: Bound, key_id: str) -> Array:
         header = token.header(self.mode, bytes.fromhex(key_id), padded=self.pad is not None)
         associated_data = [self.context.encode(), bound]
         return token.seal(
             self._key(key_id), cells, header=header, associated_data=associated_data, prefix=tag, pad=self.pad
         )
 
-    def _open(self, column: Column, bound: Any, failures: str) -> token.Opened:
+    def _open(self, column: Column, bound: Bound, failures: str) -> token.Opened:
         tokens = _text(column)
         if events.recording():
             events.note_columns([column.name], len(tokens))
@@ -97,7 +100,7 @@ class Tokens:
     def _key(self, key_id: str) -> bytes:
         return self.keys.working_key(f"siv-{self.mode}", context=self.context, length=_KEY_LENGTH, key_id=key_id)
 
-    def _describe(self, column: Column, verdict: Any) -> str:
+    def _describe(self, column: Column, verdict: npt.NDArray[Any]) -> str:
         """Say how many cells do not open, why, and in which rows; never a cell."""
         other = "deterministic" if self.mode == "randomized" else "randomized"
         held = ", ".join(self.keys.key_ids) + ("; ask for a new grant" if isinstance(self.keys, ScopedKeyring) else "")
@@ -117,14 +120,14 @@ class Tokens:
         return f"column {column.name!r}: {count}: {'; '.join(parts)}."
 
 
-def bound_to(references: Iterable[Column]) -> Any:
+def bound_to(references: Iterable[Column]) -> Bound:
     """Return what the cells of each row are bound to: names and typed cells of other columns, or nothing."""
     named = [(str(column.name).encode(), plain_bytes(column.data, joined=True)) for column in references]
     items = [item for pair in named for item in pair]
     return enc_rows(*items) if items else b""
 
 
-def _text(column: Column) -> Any:
+def _text(column: Column) -> Array:
     if is_text(column.data.type):
         return column.data
     if pa.types.is_null(column.data.type):

@@ -109,7 +109,7 @@ def to_pool(values: Any, *, origin: str) -> pa.Array[Any]:
     if len(values) == 0:
         raise ParameterError(f"{origin} gives no values. A pool needs at least one.")
     try:
-        pool = read_cells(values, origin)
+        pool: Any = read_cells(values, origin)
     except InputError:
         kinds = ", ".join(sorted({type(value).__name__ for value in values}))
         raise ParameterError(

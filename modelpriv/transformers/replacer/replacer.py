@@ -27,6 +27,9 @@ from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, different_t
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy.typing as npt
+
+    from modelpriv._columns.arrow import Array
     from modelpriv._columns.frame import Column
     from modelpriv.transformers.fitted import State
 
@@ -150,16 +153,16 @@ class Replacer(KeyedColumnTransformer):
         self,
         provider: str = "name",
         *,
-        key: Any = None,
+        key: object = None,
         locale: str | list[str] = "en_US",
         provider_args: Mapping[str, Any] | None = None,
-        values: Any = None,
+        values: object = None,
         pool_size: int = 10_000,
         unique: bool = False,
         unseen: str = "raise",
-        subject: Any = None,
-        context: Any = None,
-        columns: Any = None,
+        subject: object = None,
+        context: object = None,
+        columns: object = None,
         null: str = "keep",
         verbose: bool = False,
     ) -> None:
@@ -244,7 +247,7 @@ class Replacer(KeyedColumnTransformer):
 
     # --- places in the pool ---
 
-    def _places(self, chooser: Column, state: State, call: KeyedCall) -> Any:
+    def _places(self, chooser: Column, state: State, call: KeyedCall) -> npt.NDArray[Any]:
         """Return each row's place in the pool; -1 for a value without one."""
         found = self._tags(chooser, state["context"], call)
         if self.unique:
@@ -262,14 +265,14 @@ class Replacer(KeyedColumnTransformer):
             return call.context_of(column)
         return context_of(self._chooser(column, call).name, self.context)
 
-    def _tags(self, chooser: Column, context: str, call: KeyedCall) -> Any:
+    def _tags(self, chooser: Column, context: str, call: KeyedCall) -> npt.NDArray[Any]:
         return tags(chooser.data, self._secret(call, context)[:KEY_LENGTH], nulls=self.null == "protect")
 
     def _secret(self, call: KeyedCall, context: str) -> bytes:
         """Derive the key of the PRF and, after it, the seed of the pool."""
         return call.keys.working_key("replace", context=context, length=KEY_LENGTH + _SEED, key_id=call.key_id)
 
-    def _pool(self, call: KeyedCall, context: str) -> Any:
+    def _pool(self, call: KeyedCall, context: str) -> Array:
         if self.values is not None:
             pool = to_pool(self.values, origin="values")
             pool = pool.unique() if self.unique else pool
@@ -320,7 +323,9 @@ class Replacer(KeyedColumnTransformer):
             return "Give more values"
         return "The provider has no more: take another one, or values" if size < self.pool_size else "Raise pool_size"
 
-    def _replace_unseen(self, picked: Any, unseen: Any, chooser: Column, context: str, call: KeyedCall) -> Any:
+    def _replace_unseen(
+        self, picked: Array, unseen: npt.NDArray[Any], chooser: Column, context: str, call: KeyedCall
+    ) -> Array:
         if self.unseen == "raise":
             raise InputError(
                 f"Column {chooser.name!r} has values that fit did not see, the first in row "
