@@ -15,6 +15,8 @@ entry                   set by                                        read by
 `settings.providers`    `modelpriv.keys.set_providers`                opening a keyring file or a sealed model
 `settings.passphrase`   `modelpriv.keys.set_passphrase_callback`      opening a file without ``passphrase=``
 `settings.trusted`      `modelpriv.sealing.set_trusted`               loading a sealed model
+`settings.trusted_keys` `modelpriv.sealing.set_trusted`               opening a model that was unpickled
+`named`                 a call that is passed a keyring for a model   opening a model that was unpickled
 `settings.count_uses`   `modelpriv.evidence` when it is imported      `Keyring.retire`
 `settings.wrap`         `modelpriv.models` when it is imported        `modelpriv.load` with ``wrap=True``
 `restorers`             `modelpriv.keys.reference` when imported      pickling an object that holds keys
@@ -40,6 +42,7 @@ __all__ = [
     "identities",
     "keyrings",
     "listeners",
+    "named",
     "opening",
     "restorers",
     "scoped_keyrings",
@@ -72,6 +75,7 @@ class Settings:
     providers: tuple[Any, ...] = ()
     passphrase: Callable[[str], str | bytes] | None = None
     trusted: Any = None
+    trusted_keys: tuple[Any, ...] = ()
     count_uses: Callable[[object], Mapping[str, int]] | None = None
     wrap: Callable[..., Any] | None = None
 
@@ -79,6 +83,9 @@ class Settings:
 keyrings: Living[Any] = Living()
 scoped_keyrings: Living[Any] = Living()
 identities: Living[Any] = Living()
+
+named: set[Any] = set()
+"""Fingerprints of keys, and keyring URIs; they are no secret."""
 
 opening: ContextVar[tuple[Any, ...]] = ContextVar("modelpriv.opening", default=())
 event: ContextVar[dict[str, Any] | None] = ContextVar("modelpriv.event", default=None)

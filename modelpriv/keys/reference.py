@@ -137,6 +137,15 @@ class KeyReference:
         """The keyring URI that the keyring came from, if it came from one."""
         return self._uri
 
+    @property
+    def wanted(self) -> Fingerprint:
+        """The id and the check value of the key that was primary."""
+        return self._fingerprints[0]
+
+    def means(self, keyring: AnyKeyring) -> bool:
+        """Tell whether a keyring holds the key that is wanted."""
+        return self.wanted in keyring.fingerprints
+
     def held(self) -> AnyKeyring | None:
         """Return the keyring if it is at hand, without asking its URI."""
         if self._keyring is None:

@@ -28,6 +28,7 @@ from modelpriv.errors import (
 )
 from modelpriv.keys import KeyParameter, KeyReference, registry, resolve_whole, workers
 from modelpriv.models.delegation import METHODS, DelegatingEstimator
+from modelpriv.sealing import naming
 from modelpriv.sealing.access import to_ways
 from modelpriv.sealing.contents import Contents
 from modelpriv.sealing.description import SCOPES, describe
@@ -462,7 +463,7 @@ def _name(cls: type) -> tuple[str, str]:
 
 def _resolves(key: object) -> bool:
     with contextlib.suppress(ModelprivError):
-        resolve_whole(key)
+        naming.referred(key) if isinstance(key, KeyReference) else resolve_whole(key)
         return True
     return False
 

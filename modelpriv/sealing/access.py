@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from modelpriv.errors import ParameterError, ParameterTypeError
-from modelpriv.keys import Identity, KeyProvider, Keyring, Recipient, resolve_whole, stanzas
+from modelpriv.keys import Identity, KeyProvider, KeyReference, Keyring, Recipient, stanzas
 from modelpriv.keys.identity import check_identity
 from modelpriv.keys.providers import check_provider, configured_providers
 from modelpriv.keys.providers import passphrase as passphrases
 from modelpriv.keys.recipient import is_line, read_recipients
+from modelpriv.sealing import naming
 
 Passphrase = str | bytes
 
@@ -65,7 +66,7 @@ def to_ways(key: object, passphrase: Passphrase | None, recipients: object = Non
     if passphrase is not None:
         passphrases.as_bytes(passphrase)  # now: it may be used only when the body has been written
     ways = Ways(
-        None if key is None else resolve_whole(key),
+        None if key is None else naming.passed(key),
         passphrase,
         () if recipients is None else tuple(read_recipients(recipients)),
         None if provider is None else check_provider(provider),
@@ -101,7 +102,7 @@ def to_added(add: object, passphrase: Passphrase | None) -> Ways:
         elif ways.keyring is not None:
             raise ParameterError("add holds several keyrings: add one at a time.")
         else:
-            ways = replace(ways, keyring=resolve_whole(one, parameter="add"))
+            ways = replace(ways, keyring=naming.passed(one, parameter="add"))
     return ways
 
 
@@ -149,8 +150,9 @@ def to_opener(key: object, passphrase: Passphrase | None, identity: object = Non
             "there is nothing to open the file with: pass key= a Keyring or a keyring URI ('env:NAME', 'file:PATH'), "
             "passphrase=, identity= or provider=."
         )
+    keyring = naming.referred(key) if isinstance(key, KeyReference) else None
     return Opener(
-        None if key is None else resolve_whole(key),
+        keyring if key is None or keyring is not None else naming.passed(key),
         passphrase,
         None if identity is None else check_identity(identity),
         () if provider is None else (check_provider(provider),),

@@ -6,9 +6,9 @@ from typing import Any
 
 from modelpriv._core import process
 from modelpriv.errors import ParameterTypeError, SealedFileError, UntrustedError
-from modelpriv.keys import Signer
+from modelpriv.keys import Keyring, Signer
 from modelpriv.keys.signing import read_signers
-from modelpriv.sealing import serializers
+from modelpriv.sealing import naming, serializers
 from modelpriv.sealing.format import layout
 
 __all__ = ["Trust", "set_trusted", "to_trust"]
@@ -76,12 +76,19 @@ class Trust:
             )
 
 
-def set_trusted(*, signers: Iterable[Signer | str] = (), types: Iterable[str] = (), allow_code: bool = False) -> None:
+def set_trusted(
+    *,
+    signers: Iterable[Signer | str] = (),
+    types: Iterable[str] = (),
+    allow_code: bool = False,
+    keys: Iterable[Keyring | str] = (),
+) -> None:
     """Set whom and what this process trusts when it reads sealed models, in addition to what each call names.
 
     Use it in programs that unpickle models which others wrapped, where you can pass no argument: a server that calls
     ``joblib.load``. *Protects against* models of strangers, as long as the lines of the signers came from the people
-    you think. *Leaks* nothing. It *cannot* open anything: that takes the key or identity.
+    you think. *Leaks* nothing. It *cannot* open anything without the key or identity. Each call replaces what the one
+    before it set.
 
     Parameters
     ----------
@@ -91,11 +98,14 @@ def set_trusted(*, signers: Iterable[Signer | str] = (), types: Iterable[str] = 
         Full names of the types that unsigned files may hold, besides those that skops itself knows.
     allow_code : bool, default=False
         Whether models of trusted signers, and those under your own key, may bring their own code.
+    keys : iterable of Keyring or str
+        Keyrings, or URIs of keyrings, that open models which are unpickled. Without it only those do that a call of
+        this program was given for a model: others can write models for every keyring that they hold too.
 
     Raises
     ------
     ParameterError, ParameterTypeError
-        A signer is not one, or the types are not names.
+        A signer or key is not one, or the types are not names.
 
     Examples
     --------
@@ -105,9 +115,11 @@ def set_trusted(*, signers: Iterable[Signer | str] = (), types: Iterable[str] = 
     >>> set_trusted(signers=[author])
     >>> set_trusted()
     """
+    named = naming.read_keys(keys)
     process.settings.trusted = Trust(
         tuple(read_signers(signers, parameter="signers")), _read_types(types, "types"), _flag(allow_code)
     )
+    process.settings.trusted_keys = named
 
 
 def to_trust(trusted_signers: object = (), trusted_types: object = (), allow_code: object = False) -> Trust:  # noqa: FBT002 - checked here

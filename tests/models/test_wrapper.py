@@ -450,6 +450,8 @@ def elsewhere(code, *args, **environment):
 
 READ = """
 import sys, joblib, numpy as np
+from modelpriv.sealing import set_trusted
+set_trusted(keys=sys.argv[3:])
 model = joblib.load(sys.argv[1])
 print(repr(model))
 try:
@@ -460,7 +462,7 @@ except Exception as error:
 
 
 def test_another_process(model, keyring, tmp_path):
-    """Another process reads a locked model without the key; one made with a URI opens by itself where that is set."""
+    """Another process reads a locked model without the key; one made with a URI opens where that is named and set."""
     np.save(tmp_path / "x.npy", X)
     joblib.dump(model, tmp_path / "by key")
     os.environ["MODELPRIV_TEST_KEYRING"] = secret = keyring.export_secret()
@@ -473,10 +475,15 @@ def test_another_process(model, keyring, tmp_path):
     assert refused.startswith("LockedError")
     assert keyring.primary in refused
 
-    _, refused = elsewhere(READ, tmp_path / "by uri", tmp_path / "x.npy")
+    arguments, uri = (tmp_path / "by uri", tmp_path / "x.npy"), "env:MODELPRIV_TEST_KEYRING"
+    _, refused = elsewhere(READ, *arguments, uri)
     assert refused.startswith("LockedError")
-    assert "env:MODELPRIV_TEST_KEYRING" in refused
-    _, opened = elsewhere(READ, tmp_path / "by uri", tmp_path / "x.npy", MODELPRIV_TEST_KEYRING=secret)
+    assert uri in refused
+    _, refused = elsewhere(READ, *arguments, MODELPRIV_TEST_KEYRING=secret)
+    assert "has not named" in refused
+    _, opened = elsewhere(READ, *arguments, uri, MODELPRIV_TEST_KEYRING=secret)
+    assert opened == predicted
+    _, opened = elsewhere(READ, tmp_path / "by key", arguments[1], uri, MODELPRIV_TEST_KEYRING=secret)
     assert opened == predicted
 
 
