@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute
 
-__all__ = ["Array", "ArrowType", "Bound", "Cells", "NativeColumn", "Table", "pc"]
+__all__ = ["Array", "ArrowType", "Bound", "Chunked", "NativeColumn", "Table", "pc"]
 
 Array: TypeAlias = "pa.Array[Any]"
 """Cells in one chunk."""
 
-Cells: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
+Chunked: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 """Cells in one chunk or several."""
 
 Bound: TypeAlias = "bytes | pa.Array[Any]"
@@ -27,5 +27,5 @@ Table: TypeAlias = Any
 NativeColumn: TypeAlias = Any
 """A column as its container has it."""
 
-# The stubs of Arrow's functions want to know the type of the cells, which here no one does before the program runs.
+# Arrow's stubs want the type of the cells, which is known only when the program runs.
 pc: Any = pyarrow.compute

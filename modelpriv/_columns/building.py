@@ -13,7 +13,7 @@ from modelpriv._columns.dtypes import INTEGERS, MAX_32_BIT, DType, default_dtype
 from modelpriv._columns.objects import build_objects
 
 if TYPE_CHECKING:
-    from modelpriv._columns.arrow import ArrowType, Cells
+    from modelpriv._columns.arrow import ArrowType, Chunked
 
 __all__ = ["build"]
 
@@ -39,7 +39,7 @@ def build(data: Any, dtype: DType, categories: Any = None) -> Any:
     return built.copy() if isinstance(native, pd.DatetimeTZDtype) else built
 
 
-def _cast(data: Cells, type_: ArrowType) -> Any:
+def _cast(data: Chunked, type_: ArrowType) -> Any:
     """Cast cells; text too long for 32-bit offsets becomes several chunks."""
     if data.type == type_:
         return data
@@ -83,7 +83,7 @@ def _build_polars(data: Any, native: Any) -> Any:
     return series if native is None or series.dtype == native else series.cast(native)
 
 
-def _build_numpy(data: Cells, dtype: DType) -> Any:
+def _build_numpy(data: Chunked, dtype: DType) -> Any:
     native = dtype.native
     if data.null_count and native.kind in "biuUS":
         # numpy has no null for these; pandas' nullable dtypes and objects lose nothing, floats would.

@@ -17,7 +17,7 @@ from modelpriv.errors import InputError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from modelpriv._columns.arrow import Cells
+    from modelpriv._columns.arrow import Chunked
 
 __all__ = ["CELLS", "build_objects", "read_objects"]
 
@@ -79,7 +79,7 @@ def _objects_to_arrow(values: npt.NDArray[Any], cell: type | None) -> Any:
         return pa.array(values, type=pa.uint64(), from_pandas=True)
 
 
-def build_objects(data: Cells, null: str | None) -> Any:
+def build_objects(data: Chunked, null: str | None) -> Any:
     if is_text(data.type):
         cells = data.to_numpy(zero_copy_only=False)
     else:

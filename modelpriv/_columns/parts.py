@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from modelpriv._columns.arrow import Cells
+    from modelpriv._columns.arrow import Chunked
     from modelpriv._columns.frame import Built, Column
 
 __all__ = ["joined", "part", "parts"]
@@ -53,7 +53,7 @@ def joined(built: Iterator[Built], rows: int) -> Built:
     return replace(first, data=pa.chunked_array(chunks))
 
 
-def _chunks(data: Cells) -> Any:
+def _chunks(data: Chunked) -> Any:
     return data.chunks if isinstance(data, pa.ChunkedArray) else [data]
 
 
