@@ -41,7 +41,7 @@ class Trust:
         by_key = fields["origin"] != layout.SIGNED
         if signed and (by_key or fields["serializer"] == serializers.SKOPS):
             raise SealedFileError(
-                "the sealed file has a signature that a file of its origin cannot have: it was put together."
+                "the sealed file has a signature that its origin does not allow: it was put together."
             )
         if fields["serializer"] == serializers.BY_VALUE and not self.allow_code:
             raise UntrustedError(
@@ -53,26 +53,32 @@ class Trust:
                 "the sealed file is not signed, and trusted_signers names whose files to read: ask its author for a "
                 "signed file (sign_with=), or leave trusted_signers out to read files that only your own key opens."
             )
-        if by_key:
-            return
-        if fields["serializer"] == serializers.SKOPS:
-            if self.types:
-                return
+        if not by_key and signed:
+            self._check_signer(fields.get("signer"))
+        elif not by_key:
+            self._check_unsigned(fields["serializer"])
+
+    def _check_unsigned(self, serializer: str) -> None:
+        """Refuse an unsigned file that anyone can have written, unless skops reads it and the caller allows that."""
+        if serializer != serializers.SKOPS:
+            raise UntrustedError(f"{_ANYONE}. It is not unpickled: ask its author for a signed file (sign_with=).")
+        if not self.types:
             raise UntrustedError(
                 f"{_ANYONE}. To let skops read it, without unpickling, pass trusted_types=[...] with the names of the "
                 "types in it that skops does not know itself, or the name of the model's class if it knows them all."
             )
-        if not signed:
-            raise UntrustedError(f"{_ANYONE}. It is not unpickled: ask its author for a signed file (sign_with=).")
+
+    def _check_signer(self, signer: object) -> None:
+        """Refuse a file that names no trusted signer; whether that one signed it is checked with the body."""
         if not self.signers:
             raise UntrustedError(
                 "anyone with the recipient's public key could have written the sealed file, so its signature counts: "
                 "name the signers you trust, trusted_signers=[...], by the lines of text that you got from them."
             )
-        if fields.get("signer") not in {signer.id for signer in self.signers}:
+        if signer not in {one.id for one in self.signers}:
             raise UntrustedError(
                 "the sealed file is not unpickled: a stranger signed it, and none of the trusted signers "
-                f"({', '.join(signer.id for signer in self.signers)})."
+                f"({', '.join(one.id for one in self.signers)})."
             )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpriv._core import files
+from modelpriv._core import events, files
 from modelpriv.errors import ParameterError
 
 OLD, NEW = b"old " * 100, b"new, and longer " * 10_000
@@ -53,6 +53,35 @@ def test_an_exception_leaves_the_old_file(path, error):
     assert not writing.__exit__(error, error(), None)
     assert path.read_bytes() == OLD
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_event_is_recorded_before_the_rename(path):
+    """Where the event that is going on cannot be recorded, the old file stays; else it is recorded once, as done."""
+    heard = []
+
+    def hear(facts, created):
+        heard.append((path.read_bytes() == OLD, facts["result"]))
+        if len(heard) == 1:
+            raise OSError(errno.ENOSPC, "the log is full")
+
+    listener = events.Listener(hear)
+    listener.attach()
+    try:
+        with pytest.raises(OSError, match="the log is full"), events.event("save", "test"):
+            replace_with_new(path)
+        assert path.read_bytes() == OLD
+        assert list(path.parent.iterdir()) == [path]
+        with events.event("save", "test"):
+            replace_with_new(path)
+    finally:
+        listener.detach()
+    assert path.read_bytes() == NEW
+    assert heard == [(True, "ok"), (True, "OSError"), (True, "ok")]
+
+
+def replace_with_new(path):
+    with files.replacing(path) as file:
+        file.write(NEW)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

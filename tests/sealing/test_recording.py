@@ -70,6 +70,14 @@ def test_nothing_is_written_unrecorded(change, path, keyring, full):
     assert asked[0] == (change.partition(" ")[0], "ok")
 
 
+def test_no_keyring_file_is_written_unrecorded(tmp_path, keyring, full):
+    """The same holds for the file of a keyring."""
+    full()
+    with pytest.raises(FullError):
+        keyring.save(tmp_path / "keys.json", passphrase="an example")
+    assert not list(tmp_path.iterdir())
+
+
 def test_larger_slots_are_not_written_unrecorded(tmp_path, keyring, full):
     """The same holds for a rewrap that writes the whole file again."""
     path = tmp_path / "m"
