@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from modelpriv.errors import ParameterError, ParameterTypeError
-from modelpriv.keys import Identity, KeyProvider, KeyReference, Keyring, Recipient, stanzas
+from modelpriv.keys import Identity, KeyProvider, KeyReference, Keyring, Recipient, resolve_whole, stanzas
 from modelpriv.keys.identity import check_identity
 from modelpriv.keys.providers import check_provider, configured_providers
 from modelpriv.keys.providers import passphrase as passphrases
@@ -102,7 +102,7 @@ def to_added(add: object, passphrase: Passphrase | None) -> Ways:
         elif ways.keyring is not None:
             raise ParameterError("add holds several keyrings: add one at a time.")
         else:
-            ways = replace(ways, keyring=naming.passed(one, parameter="add"))
+            ways = replace(ways, keyring=resolve_whole(one, parameter="add"))
     return ways
 
 

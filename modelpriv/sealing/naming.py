@@ -38,6 +38,11 @@ def referred(reference: KeyReference) -> Keyring:
         It is not at hand, or not named.
     """
     keyring = reference.held()
+    if any(reference.means(one) and reference.primary in one.distrusted for one in process.keyrings):
+        raise KeyUnavailableError(
+            f"a keyring of this process distrusts key id {reference.primary}, under which anyone who has that key can "
+            "write: if you know that you wrote the model, call unlock(key=...) with the keyring as it was before."
+        )
     if isinstance(keyring, Keyring) and _is_named(reference):
         return keyring
     why = f"no keyring of this process holds key id {reference.primary}"

@@ -174,6 +174,29 @@ def test_a_fifo_hangs_nothing(ring, tmp_path):
     assert done.stdout.splitlines()[-1] == "LockedError"
 
 
+def test_a_key_that_is_distrusted_meanwhile(ring, bomb):
+    """Where a keyring of the process distrusts a key, no object opens by an older keyring that is still at hand."""
+    data = wrapped(ring)
+    sealing.set_trusted(keys=[ring])
+    model = pickle.loads(data)
+    newer = ring.rotate(distrust=True)
+    for each in (model, pickle.loads(data)):
+        with pytest.raises(LockedError, match="distrusts"):
+            each.predict(X)
+    assert model.unlock(key=ring).predict(X).shape == (3,)
+    assert newer.distrusted == {ring.primary}
+
+
+def test_rewrap_names_no_one_else(ring, tmp_path):
+    """A keyring that is added to a file of ours opens that file, and no object that its holder wrote."""
+    mine = Keyring.generate()
+    sealing.dump(Ridge(), tmp_path / "m", key=mine, passphrase="first")
+    data = wrapped(ring)
+    sealing.rewrap(tmp_path / "m", key=mine, add=ring)
+    with pytest.raises(LockedError):
+        pickle.loads(data).predict(X)
+
+
 def test_an_enclosing_file_names_its_keyring(ring):
     """The keyring that a call opens a file with opens the wrappers in it."""
     data = sealing.dumps({"inner": EncryptedEstimator(Ridge().fit(X, Y), key=ring)}, key=ring)
