@@ -211,8 +211,13 @@ def check_parameters(owner: object, rules: Rules) -> None:
     ParameterError
         It has the right type and a value that is not allowed.
     """
-    for parameter, allowed in rules.items():
-        check(parameter, getattr(owner, parameter), *allowed)
+    for parameter, allowed in rules.items():  # inline, as each call of a fitted object checks all its parameters
+        value = getattr(owner, parameter)
+        for rule in allowed:
+            if value is None if rule is None else rule.takes(value) and not rule.fault(value):
+                break
+        else:
+            raise _refusal(parameter, value, allowed)
 
 
 def check(parameter: str, value: object, *allowed: Rule | None) -> None:

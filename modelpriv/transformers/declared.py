@@ -42,8 +42,10 @@ def declared_columns(frame: Frame, columns: Any, references: Sequence[Any], para
         )
     if columns is None:
         return list(range(len(frame.names)))
-    check("columns", columns, _LIST)
-    positions = [find_column(frame, name, "columns") for name in as_names(columns) or ()]
+    names = as_names(columns)
+    if names is None:
+        check("columns", columns, _LIST)
+    positions = [find_column(frame, name, "columns") for name in names or ()]
     if not positions:
         raise ParameterError("columns is empty, so nothing would be protected. Name a column, or leave the step out.")
     if len(set(positions)) < len(positions):
