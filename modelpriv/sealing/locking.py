@@ -45,5 +45,5 @@ def check_named(source: io.FileIO, file: str | os.PathLike[str]) -> None:
 def hand_over(source: io.FileIO, file: str | os.PathLike[str]) -> None:
     """Make the last check before a new file takes the place of the locked one."""
     check_named(source, file)
-    if os.name == "nt":
+    if os.name == "nt":  # pragma: no cover - Windows
         source.close()  # Windows does not rename over an open file

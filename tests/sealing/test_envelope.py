@@ -168,6 +168,14 @@ def test_a_sequence_number_above_the_last(path, keyring, sequence, monkeypatch):
         sealing.loads(data, key=keyring)
 
 
+def test_more_ways_than_any_slot_holds(path, keyring):
+    """Stanzas that no slot can hold are refused before anything is written."""
+    parts, data = Parts(path.read_bytes(), keyring=keyring), path.read_bytes()
+    prelude = layout.Prelude.read(data, len(data))
+    with pytest.raises(ParameterError, match="no room for so many ways"):
+        slots.write(parts.file_key, 30 * parts.stanzas, prelude=prelude, manifest=parts.manifest)
+
+
 # --- other processes ---
 
 

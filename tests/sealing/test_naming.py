@@ -149,6 +149,29 @@ def test_a_uri_that_is_named(ring, monkeypatch, referred):
     assert pickle.loads(data).predict(X).shape == (3,)
 
 
+@pytest.mark.parametrize("secret", [None, Keyring.generate().export_secret()])
+def test_a_uri_that_gives_another_keyring_or_none(ring, monkeypatch, secret):
+    """Where the URI that is named gives no keyring, or one without the key, the object stays locked and says so."""
+    monkeypatch.setenv("KEYS", ring.export_secret())
+    data = wrapped(Keyring.from_uri("env:KEYS"))
+    monkeypatch.delenv("KEYS")
+    if secret is not None:
+        monkeypatch.setenv("KEYS", secret)
+    del ring
+    sealing.set_trusted(keys=["env:KEYS"])
+    with pytest.raises(LockedError, match="env:KEYS"):
+        pickle.loads(data).predict(X)
+
+
+def test_a_uri_that_a_call_was_given_is_named(ring, monkeypatch):
+    """The URI that a call was given opens what refers to it, when its keyring is no longer alive."""
+    monkeypatch.setenv("KEYS", ring.export_secret())
+    data = wrapped(Keyring.from_uri("env:KEYS"))
+    del ring
+    sealing.dumps(Ridge(), key="env:KEYS")
+    assert pickle.loads(data).predict(X).shape == (3,)
+
+
 FIFO = """
 import sys, os
 from modelpriv import EncryptedEstimator

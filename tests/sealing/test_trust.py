@@ -121,6 +121,14 @@ def test_a_stripped_signature(ada, author, bomb):
     assert "not signed" in refuses(data, bomb, identity=ada, trusted_signers=[author.signer])
 
 
+def test_a_stripped_signature_where_the_process_trusts(ada, author, bomb):
+    """The same where only the process names signers, or types that unsigned files may hold."""
+    parts = Parts(sealing.dumps(bomb(), recipients=[ada.recipient], sign_with=author), identity=ada)
+    data = parts.write(trailer=b"")
+    sealing.set_trusted(signers=[author.signer], types=["mylib.Step"])
+    assert "not signed, and anyone with the recipient's public key" in refuses(data, bomb, identity=ada)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_signature_of_another_algorithm(kind, ada, bomb):
     """A signature of the other kind under the trusted signer's name is refused."""
