@@ -12,15 +12,14 @@ import pickle
 import secrets
 from collections.abc import Callable
 from multiprocessing.process import current_process
-from multiprocessing.reduction import ForkingPickler
-from typing import Any, TypeVar
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from joblib.externals.loky.backend import reduction as loky
 
+from modelpriv._core import compat
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys import registry, scoped, secret_text
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
@@ -33,35 +32,20 @@ from modelpriv.keys.ring_keys import keys_of
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 from modelpriv.keys.signing import SigningKey
 
-__all__ = ["dumps", "loads", "register", "register_keys"]
+__all__ = ["dumps", "loads", "register_keys"]
 
 _NONCE = 12
 
-T = TypeVar("T")
 Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
-
-
-def register(cls: type[T], reduce: Callable[[T], Reduced]) -> None:
-    """Let objects of a class cross to worker processes in a form of their own.
-
-    Parameters
-    ----------
-    cls : type
-        The class itself; its subclasses are not meant.
-    reduce : callable
-        Takes an object and gives what ``__reduce__`` would: a function that the worker can import, and its arguments.
-    """
-    loky.register(cls, reduce)
-    ForkingPickler.register(cls, reduce)
 
 
 def dumps(value: object) -> bytes:
     """Pickle a value for a worker process: everything registered goes by value, at any depth.
 
-    What `register` is given can put its state through this, so that a pipe sees bytes: joblib would write a large
-    array that it can see to a file in shared memory.
+    What you give to `compat.register_for_workers` can put its state through this, so that a pipe sees bytes: joblib
+    would write a large array that it can see to a file in shared memory.
     """
-    return _seal(bytes(loky.dumps(value)))
+    return _seal(compat.worker_bytes(value))
 
 
 def loads(data: bytes) -> Any:
@@ -77,11 +61,11 @@ def loads(data: bytes) -> Any:
 
 def register_keys() -> None:
     """Register keyrings, references that have one, identities and signing keys."""
-    register(Keyring, _reduce_keyring)
-    register(ScopedKeyring, _reduce_scoped)
-    register(Identity, _reduce_identity)
-    register(SigningKey, lambda key: _to_relatives(SigningKey.from_secret, key.export_secret()))
-    register(KeyReference, _reduce_reference)
+    compat.register_for_workers(Keyring, _reduce_keyring)
+    compat.register_for_workers(ScopedKeyring, _reduce_scoped)
+    compat.register_for_workers(Identity, _reduce_identity)
+    compat.register_for_workers(SigningKey, lambda key: _to_relatives(SigningKey.from_secret, key.export_secret()))
+    compat.register_for_workers(KeyReference, _reduce_reference)
 
 
 def _reduce_keyring(keyring: Keyring) -> Reduced:

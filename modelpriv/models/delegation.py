@@ -1,12 +1,10 @@
-"""A meta-estimator that does whatever the estimator inside it does, with the same signatures, tags and attributes."""
+"""A meta-estimator that does what the estimator inside it does, with the same signatures, tags and attributes."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
+import functools
 import inspect
-import sys
-from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from sklearn import get_config
@@ -16,7 +14,9 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from modelpriv._core import compat
 from modelpriv.errors import ParameterTypeError
+from modelpriv.models.writers import refuse_writer, writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,63 +37,70 @@ METHODS = (
     "transform",
     "inverse_transform",
 )
+# What scikit-learn's methods call their data; every other keyword is metadata, which is routed.
+_DATA = {"X", "y", "Y", "raw_documents"}
+_WITH_SIGNATURE = ("fit", "partial_fit", "score")  # whose parameters scikit-learn looks at
 
 
 class _Delegated:
-    """A method that is there if the inner estimator has it; of those that fit, the signature is the inner one's too.
+    """A method that exists if the inner estimator has it. A fitting method also has the inner one's signature.
 
-    scikit-learn asks for the signature of ``fit`` to see whether an estimator takes sample weights.
+    scikit-learn reads the signature of ``fit`` to see whether an estimator takes sample weights.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self.__doc__ = function.__doc__
 
-    def __get__(self, wrapper: DelegatingEstimator | None, _: type) -> Callable[..., Any]:
+    def __get__(self, wrapper: DelegatingEstimator | None, owner: type) -> Callable[..., Any]:
         function, name = self._function, self._function.__name__
-        if wrapper is not None and wrapper._is_open():  # noqa: SLF001 - part of the class below
-            inner = wrapper._active()  # noqa: SLF001
-            there = hasattr(inner, name) and not isinstance(inner, type)
-            # scikit-learn takes it for granted that there is a fit; whether it works is said when it is called.
-            if name != "fit" and not (there and wrapper._allows(name)):  # noqa: SLF001
-                raise AttributeError(name)  # and __getattr__, which is asked then, says why
-            if there and "fit" in name:
-                function = _with_signature(function, getattr(inner, name))
-        return function if wrapper is None else MethodType(function, wrapper)
+        if wrapper is None:
+            return function
+        bound: Callable[..., Any] = function.__get__(wrapper, owner)
+        wrapper._unlock_at_hand()  # noqa: SLF001 - part of the class below
+        if not wrapper._is_open():  # noqa: SLF001 - all methods exist then, and say what is missing when called
+            return bound
+        inner = wrapper._active()  # noqa: SLF001
+        there = hasattr(inner, name) and not isinstance(inner, type)
+        # scikit-learn takes it for granted that there is a fit; whether it works is said when it is called.
+        if name != "fit" and not (there and wrapper._allows(name)):  # noqa: SLF001
+            raise AttributeError(name)  # and __getattr__, which is asked then, says why
+        return _with_signature(bound, getattr(inner, name)) if there and name.startswith(_WITH_SIGNATURE) else bound
 
 
-def _with_signature(function: Callable[..., Any], method: Callable[..., Any]) -> Callable[..., Any]:
-    """Copy a function of the class so that, bound, it shows a method's signature."""
-    shown = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
-    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    theirs = inspect.signature(method)
-    shown.__signature__ = theirs.replace(parameters=[this, *theirs.parameters.values()])  # type: ignore[attr-defined]
-    shown.__doc__ = function.__doc__
+def _with_signature(bound: Callable[..., Any], method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a bound method that shows the signature of another one."""
+    shown = functools.partial(bound)
+    functools.update_wrapper(shown, bound)
+    shown.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
     return shown
 
 
 class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
-    """Does in memory all that its parameter ``estimator`` does; `fit` fits a clone, ``estimator_``.
+    """Does in memory what its parameter ``estimator`` does. `fit` fits a clone, ``estimator_``.
 
-    A child fills in the first section, if there are times when the inner estimator is not to be had.
+    A child fills in the first section, if its inner estimator is not always available.
     """
 
     estimator: Any
     estimator_: Any
 
     def _is_open(self) -> bool:
-        """Tell whether the inner estimator can be asked now; if not, all methods are there and say so when called."""
+        """Return whether the inner estimator can be asked now; this changes nothing."""
         return True
+
+    def _unlock_at_hand(self) -> None:
+        """Make the inner estimator available if that needs nothing from outside the process."""
 
     def _open(self) -> None:
         """Make the inner estimator available, or raise."""
 
     def _allows(self, name: str) -> bool:  # noqa: ARG002 - for children
-        """Tell whether a method or fitted attribute of the inner estimator is there for the caller."""
+        """Return whether the caller may see a method or attribute of the inner estimator."""
         return True
 
     def _check_use(self, name: str) -> None:
-        """Raise if a method or fitted attribute that is there may not be used now."""
+        """Raise if a method or attribute that the caller may see may not be used now."""
 
     def _check_parameters(self) -> None:
         """Refuse parameters that make no sense, before anything is fitted."""
@@ -101,7 +108,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
     # --- the methods ---
 
     @_Delegated
-    def fit(self, X: Any, y: Any = None, *args: Any, **params: Any) -> Self:
+    def fit(self, *args: Any, **params: Any) -> Self:
         """Fit a clone of the inner estimator, with the parameters that its ``fit`` takes.
 
         Returns
@@ -113,72 +120,77 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         ParameterError, ParameterTypeError
             A parameter of the wrapper is not allowed.
         KeyUnavailableError
-            The key cannot be had.
+            The key is not available.
         LockedError
             The object is locked.
         """
-        self._fit("fit", X, y, *args, **params)
+        self._fit("fit", *args, **params)
         return self
 
     @_Delegated
-    def partial_fit(self, X: Any, y: Any = None, *args: Any, **params: Any) -> Self:
-        """Go on fitting what was fitted: here, or a copy of the estimator that was given."""
-        self._fit("partial_fit", X, y, *args, **params)
+    def partial_fit(self, *args: Any, **params: Any) -> Self:
+        """Continue a fit: the one of this object, or that of a copy of the estimator that was given."""
+        self._fit("partial_fit", *args, **params)
         return self
 
     @_Delegated
-    def fit_transform(self, X: Any, y: Any = None, *args: Any, **params: Any) -> Any:
+    def fit_transform(self, *args: Any, **params: Any) -> Any:
         """Fit a clone of the inner estimator, and transform with it."""
-        return self._fit("fit_transform", X, y, *args, **params)
+        return self._fit("fit_transform", *args, **params)
 
     @_Delegated
-    def fit_predict(self, X: Any, y: Any = None, *args: Any, **params: Any) -> Any:
+    def fit_predict(self, *args: Any, **params: Any) -> Any:
         """Fit a clone of the inner estimator, and predict with it."""
-        return self._fit("fit_predict", X, y, *args, **params)
+        return self._fit("fit_predict", *args, **params)
 
     @_Delegated
-    def predict(self, X: Any, *args: Any, **params: Any) -> Any:
+    def fit_resample(self, *args: Any, **params: Any) -> Any:
+        """Fit a clone of the inner sampler, and resample with it."""
+        return self._fit("fit_resample", *args, **params)
+
+    @_Delegated
+    def predict(self, *args: Any, **params: Any) -> Any:
         """Predict with the inner estimator."""
-        return self._call("predict", X, *args, **params)
+        return self._call("predict", *args, **params)
 
     @_Delegated
-    def predict_proba(self, X: Any, *args: Any, **params: Any) -> Any:
-        """Give the inner estimator's probabilities."""
-        return self._call("predict_proba", X, *args, **params)
+    def predict_proba(self, *args: Any, **params: Any) -> Any:
+        """Return the inner estimator's probabilities."""
+        return self._call("predict_proba", *args, **params)
 
     @_Delegated
-    def predict_log_proba(self, X: Any, *args: Any, **params: Any) -> Any:
-        """Give the inner estimator's logarithms of the probabilities."""
-        return self._call("predict_log_proba", X, *args, **params)
+    def predict_log_proba(self, *args: Any, **params: Any) -> Any:
+        """Return the inner estimator's logarithms of the probabilities."""
+        return self._call("predict_log_proba", *args, **params)
 
     @_Delegated
-    def decision_function(self, X: Any, *args: Any, **params: Any) -> Any:
-        """Give the inner estimator's decision function."""
-        return self._call("decision_function", X, *args, **params)
+    def decision_function(self, *args: Any, **params: Any) -> Any:
+        """Return the inner estimator's decision function."""
+        return self._call("decision_function", *args, **params)
 
     @_Delegated
-    def score_samples(self, X: Any, *args: Any, **params: Any) -> Any:
-        """Give the inner estimator's score of each sample."""
-        return self._call("score_samples", X, *args, **params)
+    def score_samples(self, *args: Any, **params: Any) -> Any:
+        """Return the inner estimator's score of each sample."""
+        return self._call("score_samples", *args, **params)
 
     @_Delegated
-    def score(self, X: Any, y: Any = None, *args: Any, **params: Any) -> Any:
-        """Give the inner estimator's score."""
-        return self._call("score", X, y, *args, **params)
+    def score(self, *args: Any, **params: Any) -> Any:
+        """Return the inner estimator's score."""
+        return self._call("score", *args, **params)
 
     @_Delegated
-    def transform(self, X: Any, *args: Any, **params: Any) -> Any:
+    def transform(self, *args: Any, **params: Any) -> Any:
         """Transform with the inner estimator."""
-        return self._call("transform", X, *args, **params)
+        return self._call("transform", *args, **params)
 
     @_Delegated
-    def inverse_transform(self, X: Any, *args: Any, **params: Any) -> Any:
+    def inverse_transform(self, *args: Any, **params: Any) -> Any:
         """Transform back with the inner estimator."""
-        return self._call("inverse_transform", X, *args, **params)
+        return self._call("inverse_transform", *args, **params)
 
     @_Delegated
     def get_feature_names_out(self, input_features: Any = None) -> Any:
-        """Give the names of the inner estimator's output."""
+        """Return the names of the inner estimator's output."""
         return self._call("get_feature_names_out", input_features)
 
     @_Delegated
@@ -201,25 +213,31 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
             mapping.add(caller=method, callee=method)
         return MetadataRouter(owner=type(self).__name__).add(estimator=self.estimator, method_mapping=mapping)
 
-    def _fit(self, method: str, X: Any, y: Any, *args: Any, **params: Any) -> Any:
+    def _fit(self, method: str, *args: Any, **params: Any) -> Any:
         self._open()
         self._check_use(method)
         self._check_parameters()
         if isinstance(self.estimator, type) or not hasattr(self.estimator, "fit"):
             raise ParameterTypeError(f"estimator must be an instance with fit, got {type(self.estimator).__name__}.")
-        if method == "partial_fit" and "estimator_" in self.__dict__:
-            fitted = self.estimator_
-        elif method == "partial_fit" and _is_fitted(self.estimator):
-            fitted = copy.deepcopy(self.estimator)
-        else:
-            fitted = clone(self.estimator)
-        with _without_autologging():
-            result = getattr(fitted, method)(X, y, *args, **self._route(method, params))
+        fitted = self._to_fit(method)
+        with compat.without_autologging():
+            result = getattr(fitted, method)(*args, **self._route(method, params))
         self.estimator_ = fitted
         return result
 
+    def _to_fit(self, method: str) -> Any:
+        """Return the estimator that is fitted: a clone, or the fitted one where a fit goes on."""
+        fitted_here = self.__dict__.get("estimator_")
+        if method == "partial_fit" and fitted_here is None and _is_fitted(self.estimator):
+            return copy.deepcopy(self.estimator)
+        if fitted_here is not None and method == "partial_fit":
+            return fitted_here
+        if fitted_here is not None and getattr(self.estimator, "warm_start", False):
+            return fitted_here.set_params(**self.estimator.get_params(deep=False))
+        return clone(self.estimator)
+
     def _active(self) -> Any:
-        """Give the inner estimator that does the work: the one fitted here, else the one that was given."""
+        """Return the inner estimator that does the work: the one fitted here, else the one that was given."""
         self._open()
         return self.__dict__.get("estimator_", self.__dict__.get("estimator"))
 
@@ -229,31 +247,92 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         return getattr(inner, method)(*args, **self._route(method, params))
 
     def _route(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        if not params or not get_config()["enable_metadata_routing"]:
+        metadata = {name: value for name, value in params.items() if name not in _DATA}
+        if not metadata or not get_config()["enable_metadata_routing"]:
             return params
-        routed: dict[str, Any] = process_routing(self, method, **params).estimator[method]
-        return routed
+        data = {name: value for name, value in params.items() if name in _DATA}
+        routed: dict[str, Any] = process_routing(self, method, **metadata).estimator[method]
+        return data | routed
 
     # --- the rest ---
 
     def __getattr__(self, name: str) -> Any:
-        # Only called for what is not there. What was learnt and what the inner class defines is handed out, but neither
-        # its parameters nor what would change it behind the wrapper's back.
+        # Only called for what is missing. What was learnt, the inner parameters and what the inner class defines are
+        # handed out; methods that would change or write it behind the wrapper's back are not.
         inner = None if name == "estimator_" or "estimator" not in self.__dict__ else self._active()
+        if inner is not None and writes(name) and callable(getattr(inner, name, None)):
+            return refuse_writer(self, inner, name)
         mutates = name.startswith(("_", "set_", "fit", "partial_fit"))
-        known = inner is not None and not mutates and (name.endswith("_") or hasattr(type(inner), name))
+        known = inner is not None and not mutates and (name.endswith("_") or _has(inner, name))
         if known and self._allows(name):
             self._check_use(name)
-            return getattr(inner, name)
+            return getattr(self.estimator if name in _parameters(inner) else inner, name)
         reason = ": its policy does not allow it" if known else ""
         raise AttributeError(f"this {type(self).__name__} has no {name}{reason}.")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        inner = self.__dict__.get("estimator")
+        if inner is not None and name not in self._get_param_names() and name in _parameters(inner):
+            setattr(inner, name, value)  # scikit-learn sets the parameters that it can read
+        else:
+            super().__setattr__(name, value)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; a name that only the inner estimator has sets its parameter.
+
+        Parameters
+        ----------
+        **params
+            Names and values; ``estimator__alpha`` names the inner estimator's ``alpha`` in any case.
+
+        Returns
+        -------
+        self
+        """
+        inner = self.__dict__.get("estimator")
+        theirs = (_parameters(inner) if inner is not None else set()) - set(self._get_param_names())
+        super().set_params(
+            **{f"estimator__{name}" if name.partition("__")[0] in theirs else name: params[name] for name in params}
+        )
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return what the inner estimator has at an index: a step of a pipeline, a member of an ensemble."""
+        return self._container("__getitem__")(key)
+
+    def __len__(self) -> int:
+        """Return the inner estimator's length: the number of steps or members."""
+        return int(self._container("__len__")())
+
+    def __bool__(self) -> bool:
+        return True  # and not what the length of some inner estimators would say
+
+    def _container(self, method: str) -> Any:
+        inner = self._active()
+        if not hasattr(type(inner), method):
+            raise TypeError(f"this {type(self).__name__} wraps a {type(inner).__name__}, which has no {method}.")
+        self._check_use(method)
+        return getattr(inner, method)
+
     def __sklearn_tags__(self) -> Any:
+        self._unlock_at_hand()
         return copy.deepcopy(get_tags(self._active())) if self._is_open() else super().__sklearn_tags__()
 
     def __sklearn_is_fitted__(self) -> bool:
+        self._unlock_at_hand()
         # Whether a locked one is fitted is not known; it is for its first use to say what is wrong.
         return not self._is_open() or "estimator_" in self.__dict__ or _is_fitted(self.estimator)
+
+
+def _has(inner: Any, name: str) -> bool:
+    return hasattr(type(inner), name) or name in _parameters(inner)
+
+
+def _parameters(inner: Any) -> set[str]:
+    """Return the names of an estimator's own parameters."""
+    cls = type(inner)
+    names = getattr(cls, "_get_param_names", None)
+    return set(names()) if callable(names) and not isinstance(inner, type) else set()
 
 
 def _is_fitted(estimator: Any) -> bool:
@@ -262,12 +341,3 @@ def _is_fitted(estimator: Any) -> bool:
     except NotFittedError:
         return False
     return True
-
-
-def _without_autologging() -> contextlib.AbstractContextManager[Any]:
-    """Keep MLflow, if it logs what is fitted, from logging the inner estimator's class and hyper-parameters."""
-    autologging = sys.modules.get("mlflow.utils.autologging_utils")
-    disabled: contextlib.AbstractContextManager[Any] = (
-        contextlib.nullcontext() if autologging is None else autologging.disable_autologging()
-    )
-    return disabled

@@ -38,7 +38,7 @@ def referred(reference: KeyReference) -> Keyring:
         It is not at hand, or not named.
     """
     keyring = reference.held()
-    if any(reference.means(one) and reference.primary in one.distrusted for one in process.keyrings):
+    if _is_distrusted(reference):
         raise KeyUnavailableError(
             f"a keyring of this process distrusts key id {reference.primary}, under which anyone who has that key can "
             "write: if you know that you wrote the model, call unlock(key=...) with the keyring as it was before."
@@ -60,6 +60,12 @@ def referred(reference: KeyReference) -> Keyring:
     raise KeyUnavailableError(
         f"{why}: call unlock(key=...) with its keyring, or name it once with modelpriv.sealing.set_trusted(keys=[...])."
     )
+
+
+def at_hand(reference: KeyReference) -> bool:
+    """Return whether `referred` finds a keyring in this process, named for models, without reading any URI."""
+    held = isinstance(reference.held(), Keyring) and _is_named(reference)
+    return held and not _is_distrusted(reference)
 
 
 def read_keys(keys: object) -> tuple[Keyring | str, ...]:
@@ -84,6 +90,10 @@ def read_keys(keys: object) -> tuple[Keyring | str, ...]:
 def _is_named(reference: KeyReference) -> bool:
     trusted = (one for one in process.settings.trusted_keys if isinstance(one, Keyring))
     return reference.wanted in process.named or any(reference.means(one) for one in trusted)
+
+
+def _is_distrusted(reference: KeyReference) -> bool:
+    return any(reference.means(one) and reference.primary in one.distrusted for one in process.keyrings)
 
 
 def _uris(reference: KeyReference) -> Iterator[str]:

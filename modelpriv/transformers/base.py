@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from modelpriv._columns.frame import Built, Column, Frame, nulls_alone, open_frame
 from modelpriv._columns.parts import joined, part, parts
-from modelpriv._core import events
+from modelpriv._core import compat, events
 from modelpriv._core.checks import OneOf, Rules, check_parameters, plural
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 from modelpriv.transformers.declared import declared_columns, find_column
@@ -184,7 +183,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
             The names.
         """
         check_is_fitted(self, "n_features_in_")
-        return _check_feature_names_in(self, input_features)
+        return compat.feature_names_in(self, input_features)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -226,7 +225,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
     def _protect(self, columns: Mapping[int, Column], call: Any) -> Table:
         states = self._states if hasattr(self, "_states") else {}
         built = {p: self._protect_column(column, states.get(p, {}), call) for p, column in columns.items()}
-        wanted = _get_output_config("transform", self)["dense"]
+        wanted = compat.wanted_output(self)
         return call.frame.as_wanted(call.frame.replaced(built), wanted)
 
     def _protect_column(self, column: Column, state: State, call: Any) -> Built:

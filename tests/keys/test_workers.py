@@ -18,6 +18,7 @@ import pytest
 from joblib import Parallel, delayed
 from joblib.externals.loky.backend import reduction as loky
 
+from modelpriv._core import compat
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys import KeyReference, Keyring, workers
 
@@ -140,7 +141,7 @@ def test_threads_need_nothing(keyring):
 @pytest.fixture
 def registered():
     """A class that crosses as bytes, and gives its dictionary where it arrives; the tables are put back."""
-    workers.register(SimpleNamespace, lambda value: (workers.loads, (workers.dumps(vars(value)),)))
+    compat.register_for_workers(SimpleNamespace, lambda value: (workers.loads, (workers.dumps(vars(value)),)))
     yield
     loky._dispatch_table.pop(SimpleNamespace)
     ForkingPickler._extra_reducers.pop(SimpleNamespace)

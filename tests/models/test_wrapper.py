@@ -199,7 +199,7 @@ def test_round_trip(fitted, serialiser):
     """Read back where the keyring lives, it is the same model, opened at its first use."""
     dumps, loads, _ = serialiser
     back = loads(dumps(fitted))
-    assert "locked" in repr(back)
+    assert "sealed" in repr(back)
     method = "predict" if hasattr(back, "predict") else "transform"
     np.testing.assert_array_equal(getattr(back, method)(X), getattr(fitted, method)(X))
     assert "locked" not in repr(back)
@@ -308,8 +308,8 @@ def test_showing_does_not_unlock(model, monkeypatch):
     """Showing a model that could be opened does not open it."""
     read = pickle.loads(pickle.dumps(model))
     monkeypatch.setattr(sealing, "loads", lambda *args, **kwargs: pytest.fail("it was opened"))
-    assert "locked" in repr(read)
-    assert "locked" in read._repr_html_()
+    assert "sealed" in repr(read)
+    assert "sealed" in read._repr_html_()
 
 
 def test_locked_parameters_can_be_asked_for(left):
@@ -351,7 +351,7 @@ def test_locked_passes_through(left, serialiser):
     """A locked model is written as the ciphertext that it is, and opens later."""
     dumps, loads, _ = serialiser
     back = loads(dumps(left.model))
-    assert vars(back)["_sealed"] == vars(left.model)["_sealed"]
+    assert vars(back)["_locked"].sealed == vars(left.model)["_locked"].sealed
     np.testing.assert_array_equal(back.unlock(key=Keyring.from_secret(left.secret)).predict(X), left.predicted)
 
 
@@ -383,7 +383,7 @@ def test_a_clone_of_a_locked_one_forgets_what_the_given_estimator_learnt():
         [],
         {},
         {"sealed": 7, "key": (("00000000",), (b"0",), None)},
-        {"sealed": b"", "key": 3},
+        {"version": 1, "sealed": b"", "key": 3},
         {"key": ("x", "y", "z")},
     ],
 )
@@ -414,11 +414,47 @@ def test_damage(left):
         broken.unlock(key=keys)
 
 
+@pytest.mark.parametrize(
+    ("version", "said"), [(None, "before 0.1.0"), ("1", "before 0.1.0"), (2, "upgrade modelpriv"), (0, "version 0")]
+)
+def test_state_of_another_version(keyring, version, said):
+    """A pickle with the state of another version is refused at its first use, with what to do."""
+    state = EncryptedEstimator(Ridge(), key=keyring).fit(X, Y).__getstate__() | {"version": version}
+    read = EncryptedEstimator.__new__(EncryptedEstimator)
+    read.__setstate__({name: value for name, value in state.items() if value is not None})
+    with pytest.raises(SealedFileError, match=said):
+        read.predict(X)
+
+
+def test_asking_whether_it_is_open_decrypts_nothing(model, monkeypatch):
+    """Whether an object is open is answered without opening it."""
+    read = pickle.loads(pickle.dumps(model))
+    monkeypatch.setattr(sealing, "loads", lambda *args, **kwargs: pytest.fail("it was opened"))
+    assert not read._is_open()
+
+
+def test_hasattr_follows_no_uri(monkeypatch):
+    """A URI in a pickle is followed when the object is used, and not when it is asked for an attribute or shown."""
+    keys = Keyring.generate()
+    monkeypatch.setenv("MODEL_KEYRING", keys.export_secret())
+    data = pickle.dumps(EncryptedEstimator(Ridge(), key="env:MODEL_KEYRING").fit(X, Y))
+    del keys
+    gc.collect()
+    read = pickle.loads(data)
+    with monkeypatch.context() as patched:
+        patched.setattr(Keyring, "from_uri", lambda *_: pytest.fail("the URI was followed"))
+        assert hasattr(read, "predict")
+        assert "locked" in repr(read)
+        assert "locked" in read._repr_html_()
+        assert read.get_params()["key"].uri == "env:MODEL_KEYRING"
+    assert read.predict(X).shape == (len(X),)
+
+
 def test_a_sealed_file_that_holds_something_else(keyring):
     """Ciphertext of something that is no EncryptedEstimator does not become one."""
     odd = EncryptedEstimator.__new__(EncryptedEstimator)
-    odd.__setstate__({"sealed": sealing.dumps(Ridge(), key=keyring), "key": keyring.__getstate__()})
-    with pytest.raises(SealedFileError, match="no EncryptedEstimator"):
+    odd.__setstate__({"version": 1, "sealed": sealing.dumps(Ridge(), key=keyring), "key": keyring.__getstate__()})
+    with pytest.raises(SealedFileError, match="not of the class EncryptedEstimator"):
         odd.predict(X)
 
 
@@ -722,7 +758,7 @@ def test_estimators_come_back_from_workers(keyring):
     """Estimators fitted in workers come back open, with the keyring of this process."""
     model = EncryptedEstimator(make_pipeline(StandardScaler(), LogisticRegression()), key=keyring)
     for estimator in cross_validate(model, X, Y, cv=2, n_jobs=2, return_estimator=True)["estimator"]:
-        assert "_sealed" not in vars(estimator)
+        assert "_locked" not in vars(estimator)
         assert estimator.key is keyring
         assert estimator.predict(X).shape == (60,)
     np.testing.assert_array_equal(cross_val_predict(model, X, Y, cv=2, n_jobs=2), cross_val_predict(model, X, Y, cv=2))
@@ -832,6 +868,7 @@ def test_what_a_pickle_shows(model):
     assert texts - {model.key.primary} == {
         "modelpriv",
         "EncryptedEstimator",
+        "version",
         "sealed",
         "key",
         "cloned",
@@ -901,7 +938,7 @@ def test_opens_by_who_reads_it(vouched, serialiser, reader, author):
     with pytest.raises(LockedError, match=f"set_trusted.*{'trusted_signers' if signed else 'trusted_types'}"):
         back.predict(X)
     assert not hasattr(back, "coef_")
-    assert "locked" in repr(back)
+    assert "sealed" in repr(back)
     back.unlock(**{"trusted_signers": [author.signer]} if signed else {"trusted_types": TYPES})
     np.testing.assert_array_equal(back.predict(X), vouched.predict(X))
     assert not isinstance(back.sign_with, SigningKey)
@@ -1064,7 +1101,7 @@ def test_the_class_outside_is_the_class_inside(keyring, reader):
     state = EncryptedEstimator(Ridge(), key=keyring).fit(X, Y).__getstate__()
     odd = Special.__new__(Special)
     odd.__setstate__(state)
-    with pytest.raises(SealedFileError, match="no Special"):
+    with pytest.raises(SealedFileError, match="not of the class Special"):
         odd.predict(X)
     model = Special(Ridge(), recipients=[reader.recipient]).fit(X, Y)
     back = pickle.loads(pickle.dumps(model)).unlock(trusted_types=["a.B"])

@@ -112,7 +112,7 @@ def test_key_ids_of_a_stranger_are_not_shown(keyring):
     """Key ids in a pickle that are none reach no repr and no error: they may be text for a terminal."""
     odd = EncryptedEstimator.__new__(EncryptedEstimator)
     sealed = sealing.dumps(Ridge(), key=keyring)
-    odd.__setstate__({"sealed": sealed, "key": (("\x1b[2Jcanary",), (bytes(16),), None)})
+    odd.__setstate__({"version": 1, "sealed": sealed, "key": (("\x1b[2Jcanary",), (bytes(16),), None)})
     with pytest.raises(LockedError) as refused:
         odd.predict(X)
     assert "canary" not in repr(odd) + str(refused.value)

@@ -1,0 +1,90 @@
+"""Every private or undocumented API of another library that the package uses, each with the public way that was tried.
+
+========================================  =====================================================================
+here                                      why no public API does
+========================================  =====================================================================
+`wanted_output`                           scikit-learn's ``set_output`` wraps ``transform`` by itself, but only for
+                                          arrays and frames that it knows: it has no public getter for the choice,
+                                          and its own wrapping turns a pyarrow table into an array
+`feature_names_in`                        ``OneToOneFeatureMixin`` calls the same function, but its
+                                          ``get_feature_names_out`` checks ``n_features_in_`` after it, with another
+                                          error than ours
+`register_for_workers`, `worker_bytes`    ``joblib.wrap_non_picklable_objects`` changes how an object is pickled
+                                          everywhere, not on the pipe only; ``copyreg`` is global in the same way
+`register_hash`                           ``joblib.hash`` pickles with ``__reduce__``, which for a wrapped estimator
+                                          is ciphertext with a new nonce each time
+`without_autologging`                     ``mlflow.autolog(disable=True)`` turns the user's own logging off for the
+                                          whole program
+========================================  =====================================================================
+
+Estimators also override scikit-learn's ``_repr_html_inner`` and ``_repr_mimebundle_`` (`models.wrapper`): the public
+``__repr__`` alone would leave the diagram of a locked model to code that asks for its inner estimator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING, Any
+
+from joblib.externals.loky.backend import reduction as loky
+from joblib.hashing import Hasher
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import _check_feature_names_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "feature_names_in",
+    "register_for_workers",
+    "register_hash",
+    "wanted_output",
+    "without_autologging",
+    "worker_bytes",
+]
+
+
+def wanted_output(estimator: object) -> str:
+    """Return the container that ``set_output`` chose for ``transform``: "default", "pandas" or "polars"."""
+    return str(_get_output_config("transform", estimator)["dense"])
+
+
+def feature_names_in(estimator: object, input_features: Any) -> Any:
+    """Return the names of an estimator's input columns, as an array of str."""
+    return _check_feature_names_in(estimator, input_features)
+
+
+def register_for_workers(cls: type, reduce: Callable[[Any], tuple[Any, ...]]) -> None:
+    """Let objects of a class, but not of its subclasses, cross the pipes of joblib's loky and multiprocessing.
+
+    Parameters
+    ----------
+    cls : type
+        The class.
+    reduce : callable
+        Takes an object and returns what ``__reduce__`` would: a function that the worker can import, and its arguments.
+    """
+    loky.register(cls, reduce)
+    ForkingPickler.register(cls, reduce)
+
+
+def worker_bytes(value: object) -> bytes:
+    """Pickle a value as for a worker's pipe: with what `register_for_workers` registered."""
+    return bytes(loky.dumps(value))
+
+
+def register_hash(cls: type, content: Callable[[Any], object]) -> None:
+    """Let ``joblib.hash``, and so every cache of joblib, hash an object of a class by what `content` returns for it."""
+    # The hasher is a pickler, and its table is the one place where it asks before it asks for the state.
+    Hasher.dispatch[cls] = lambda hasher, thing: hasher.save((cls, content(thing)))
+
+
+def without_autologging() -> contextlib.AbstractContextManager[Any]:
+    """Keep MLflow's autologging, if it is on, from logging what is fitted in this block."""
+    autologging = sys.modules.get("mlflow.utils.autologging_utils")
+    disabled: contextlib.AbstractContextManager[Any] = (
+        contextlib.nullcontext() if autologging is None else autologging.disable_autologging()
+    )
+    return disabled
