@@ -1,8 +1,5 @@
 """Changing who opens a signed file: its signature stays with rewrap, and rekey vouches for no stranger."""
 
-import runpy
-from pathlib import Path
-
 import pytest
 from sklearn.linear_model import Ridge
 
@@ -10,9 +7,6 @@ from modelpriv import sealing
 from modelpriv.errors import KeyUnavailableError, ParameterError, UntrustedError
 from modelpriv.keys import Identity, SigningKey
 from modelpriv.sealing.format import layout
-
-_INSIDER = runpy.run_path(str(Path(__file__).with_name("insider.py")))
-Parts, pickled = _INSIDER["Parts"], _INSIDER["pickled"]
 
 
 @pytest.fixture(scope="module")
