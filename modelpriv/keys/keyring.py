@@ -11,10 +11,9 @@ from modelpriv._core import events, process
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError
 from modelpriv.keys import container, derivation, grant, keyring_file, registry, scoped, secret_text, usage
 from modelpriv.keys.grant import Grant
-from modelpriv.keys.opaque import fill
 from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.recipient import Recipient
-from modelpriv.keys.ring_keys import RingKeys, keys_of, narrow
+from modelpriv.keys.ring_keys import RingKeys, fill_ring, keys_of, narrow
 from modelpriv.keys.scoped import ScopedKeyring
 from modelpriv.keys.signing import SigningKey
 from modelpriv.keys.uri import parse
@@ -48,12 +47,7 @@ class Keyring(RingKeys):
     True
     """
 
-    __slots__ = ("_source", "_uri", "distrusted")
-
-    _source: bytes | None
-    _uri: str | None
-    distrusted: frozenset[str]
-    """The ids of the keys that open tokens but no models; see `distrust`."""
+    __slots__ = ()
 
     def __init__(self) -> None:
         raise ParameterError(
@@ -324,23 +318,6 @@ class Keyring(RingKeys):
             events.note(recipient=made.recipient_id)
             return made
 
-    @property
-    def uri(self) -> str | None:
-        """The keyring URI that this keyring was fetched from, if it was."""
-        return self._uri
-
-    @property
-    def source(self) -> bytes | None:
-        """The digest of the URI and the bytes that this keyring was fetched from, if it was."""
-        return self._source
-
-    def __repr__(self) -> str:
-        distrusted = f" distrusted={len(self.distrusted)}" if self.distrusted else ""
-        return f"<Keyring primary={self.primary} keys={len(self._keys)}{distrusted}>"
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return *super().__getstate__(), self._uri
-
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Become the live keyring that a reference means, for serialisers that restore state into a bare object."""
         if hasattr(self, "_keys"):
@@ -350,10 +327,7 @@ class Keyring(RingKeys):
             live = live.resolve()
         if isinstance(live, ScopedKeyring):
             raise KeyUnavailableError(f"locked: key id {state[0][0]} is needed, and only a scoped keyring is at hand.")
-        _fill(self, secret_text.Held(keys_of(live), live.distrusted), live.uri, live.source)
-
-    def _held(self) -> secret_text.Held:
-        return secret_text.Held(list(self._keys.values()), self.distrusted)
+        fill_ring(self, secret_text.Held(keys_of(live), live.distrusted), live.uri, live.source)
 
     def _event(self, action: str, **facts: Any) -> events.event:
         return events.event(action, "Keyring", key_ids=list(self.key_ids), **facts)
@@ -368,21 +342,8 @@ def build(
 ) -> Keyring:
     """Make a keyring of these keys, the primary first; those with ids in ``distrusted`` open no models."""
     keyring = object.__new__(Keyring)
-    _fill(keyring, secret_text.Held(list(keys), distrusted), uri, source)
+    fill_ring(keyring, secret_text.Held(list(keys), distrusted), uri, source)
     return keyring
-
-
-def _fill(keyring: Keyring, held: secret_text.Held, uri: str | None, source: bytes | None) -> None:
-    """Set what a keyring holds, once, and let references find it."""
-    keys = held.keys
-    fingerprints = tuple(map(derivation.fingerprint, keys))
-    by_id = {key_id: key for (key_id, _), key in zip(fingerprints, keys, strict=True)}
-    if len(by_id) != len(keys):
-        raise ParameterError(
-            "two keys of the keyring have one key id, so that tokens could not say which one is theirs."
-        )
-    fill(keyring, _keys=by_id, _uri=uri, _source=source, fingerprints=fingerprints, distrusted=held.distrusted)
-    process.keyrings.add(keyring)
 
 
 AnyKeyring = Keyring | ScopedKeyring

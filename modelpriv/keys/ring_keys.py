@@ -1,18 +1,47 @@
 """The keys of a whole ring, and the keys that are derived from them for each context and use."""
 
-from modelpriv.keys import derivation, scoped
+from typing import Any
+
+from modelpriv._core import process
+from modelpriv.errors import ParameterError
+from modelpriv.keys import derivation, scoped, secret_text
+from modelpriv.keys.opaque import fill
 from modelpriv.keys.ring import Ring
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 
-__all__ = ["RingKeys", "keys_of", "narrow"]
+__all__ = ["RingKeys", "fill_ring", "keys_of", "narrow"]
 
 
 class RingKeys(Ring):
     """A ring that holds its own keys, from which all others are derived; see `modelpriv.keys.derivation`."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_keys", "_source", "_uri", "distrusted")
 
     _keys: dict[str, bytes]
+    _source: bytes | None
+    _uri: str | None
+    distrusted: frozenset[str]
+    """The ids of the keys that open tokens but no models; see `Keyring.distrust`."""
+
+    @property
+    def uri(self) -> str | None:
+        """The keyring URI that this keyring was fetched from, if it was."""
+        return self._uri
+
+    @property
+    def source(self) -> bytes | None:
+        """The digest of the URI and the bytes that this keyring was fetched from, if it was."""
+        return self._source
+
+    def __repr__(self) -> str:
+        distrusted = f" distrusted={len(self.distrusted)}" if self.distrusted else ""
+        return f"<Keyring primary={self.primary} keys={len(self._keys)}{distrusted}>"
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return *super().__getstate__(), self._uri
+
+    def _held(self) -> secret_text.Held:
+        return secret_text.Held(list(self._keys.values()), self.distrusted)
 
     def working_key(self, use: str, *, context: str, length: int, key_id: str | None = None) -> bytes:
         """Derive the key for one use in one context.
@@ -87,3 +116,16 @@ def narrow(ring: RingKeys, scope: Scope) -> ScopedKeyring:
     }
     audit_keys = {key_id: ring.audit_key(key_id=key_id, scope_id=scope.id) for key_id in held}
     return scoped.build(ring.fingerprints, scope, context_keys, audit_keys)
+
+
+def fill_ring(ring: RingKeys, held: secret_text.Held, uri: str | None, source: bytes | None) -> None:
+    """Set what a ring holds, once, and let references find it."""
+    keys = held.keys
+    fingerprints = tuple(map(derivation.fingerprint, keys))
+    by_id = {key_id: key for (key_id, _), key in zip(fingerprints, keys, strict=True)}
+    if len(by_id) != len(keys):
+        raise ParameterError(
+            "two keys of the keyring have one key id, so that tokens could not say which one is theirs."
+        )
+    fill(ring, _keys=by_id, _uri=uri, _source=source, fingerprints=fingerprints, distrusted=held.distrusted)
+    process.keyrings.add(ring)

@@ -1,5 +1,6 @@
 """What a model's file shows in clear, found without loading it."""
 
-from modelpriv.leaks.report import Leak, LeakReport, leak_report
+from modelpriv.leaks.findings import Leak, LeakReport
+from modelpriv.leaks.report import leak_report
 
 __all__ = ["Leak", "LeakReport", "leak_report"]

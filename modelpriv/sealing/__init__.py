@@ -1,7 +1,7 @@
 """Sealed model files: an estimator's class, parameters and weights as ciphertext, in one file that a key opens."""
 
 from modelpriv._core.public import name_publicly
-from modelpriv.leaks.report import Leak, LeakReport, leak_report
+from modelpriv.leaks import Leak, LeakReport, leak_report
 from modelpriv.sealing.file import dump, dumps, load, loads
 from modelpriv.sealing.inspection import Unverified, inspect
 from modelpriv.sealing.policy import AccessPolicy

@@ -23,7 +23,7 @@ File = str | os.PathLike[str] | BinaryIO
 
 
 @dataclass(frozen=True)
-class Head:
+class FileHead:
     """What precedes the body; reading it verifies none of it."""
 
     prelude: layout.Prelude
@@ -35,7 +35,7 @@ class Head:
 class OpenFile:
     """A file whose head is verified, what its manifest says, and what reads and verifies its body."""
 
-    head: Head
+    head: FileHead
     fields: dict[str, Any]
     envelope: slots.OpenEnvelope
     body: floe.Reader
@@ -64,11 +64,11 @@ def opened(file: File) -> Iterator[tuple[floe.Source, int]]:
     yield file, size
 
 
-def read_head(source: floe.Source, size: int) -> Head:
+def read_head(source: floe.Source, size: int) -> FileHead:
     """Read everything that precedes the body."""
     prelude = layout.Prelude.read(_read_bytes(source, min(size, layout.PRELUDE)), size)
     manifest, first, second = (_read_bytes(source, length) for length in (prelude.manifest, prelude.slot, prelude.slot))
-    return Head(prelude, manifest, (first, second))
+    return FileHead(prelude, manifest, (first, second))
 
 
 def open_head(source: floe.Source, size: int, opener: Opener) -> OpenFile:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from modelpriv.errors import InputError, InputTypeError, ParameterError
 from modelpriv.kernels.aes.ragged import Batch, Cells
-from modelpriv.kernels.aes.siv import permute
+from modelpriv.kernels.aes.siv_cipher import permute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +15,17 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from modelpriv.errors import ParameterError
+from modelpriv.kernels.aes.distinct import repeats, seal_distinct
 from modelpriv.kernels.aes.ragged import Batch, Cells, Output, chosen, records, spans, walk
-from modelpriv.kernels.aes.siv import TAG, Siv, datums, width_of
+from modelpriv.kernels.aes.siv import datums
+from modelpriv.kernels.aes.siv_cipher import TAG, Siv, width_of
+from modelpriv.kernels.aes.token_text import Truths, decode, text_length
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from modelpriv.kernels.aes.ragged import Bytes, Lengths, Rows
 
-Truths = npt.NDArray[np.bool_]
-_Length = TypeVar("_Length", int, "Lengths")
 
 __all__ = [
     "ALTERED",
@@ -48,18 +49,6 @@ _PADDED = 0x08
 _PADDED_START = ord("G")  # the first character of a padded token, of either mode
 _HEADER, _NONCE = 5, 16
 _HEADER_MASK = np.frombuffer(b"\xff" * _HEADER + bytes(3), np.uint64)
-_SHORTEST = 28  # characters of a header and a tag
-
-_ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
-_STRANGE = 64
-_VALUES = np.full(256, _STRANGE, np.uint8)
-_VALUES[_ALPHABET] = np.arange(64)
-# The bits of a last character that belong to no byte, by the number of characters modulo 4. No text has 1 left over.
-_SPARE = np.array([0, 0, 0x0F, 0x03], np.uint8)
-
-_SAMPLED = 64  # one row in so many
-_SAMPLE = range(1024, 16384)
-_REPEATED = 4  # times that a value of the sample occurs on average
 
 
 @dataclass(frozen=True)
@@ -130,8 +119,8 @@ def seal(
     source = Cells.of(cells)
     data = datums([header, *associated_data], len(source))
     head = _HEADER if header[0] & ~_PADDED == _MODES["deterministic"] else _HEADER + _NONCE
-    if head == _HEADER and not any(isinstance(datum, Cells) for datum in data) and _repeats(cells):
-        return _seal_distinct(
+    if head == _HEADER and not any(isinstance(datum, Cells) for datum in data) and repeats(cells):
+        return seal_distinct(
             cells,
             source,
             lambda distinct: seal(
@@ -142,7 +131,7 @@ def seal(
     def plain_lengths(lengths: Lengths) -> Lengths:
         return lengths + len(prefix) if pad is None else (lengths + len(prefix) + pad) // pad * pad
 
-    output = Output(source, lambda rows: _text_length(plain_lengths(source.lengths(rows)) + (head + TAG)), text=True)
+    output = Output(source, lambda rows: text_length(plain_lengths(source.lengths(rows)) + (head + TAG)), text=True)
 
     def begin() -> tuple[Siv, CipherContext]:
         # The system's source of randomness takes 39 ns for a nonce, a keystream under a key that it gave takes 1.
@@ -206,8 +195,8 @@ def open_(
     def work(sivs: dict[bytes, Siv], batch: Batch, stop: int) -> None:
         lengths = plain_lengths(batch.lengths)
         width = width_of(lengths)
-        raw, formed = _decode(source, batch, head + TAG + width)
-        whole = formed & (batch.lengths >= _text_length(head + TAG))
+        raw, formed = decode(source, batch, head + TAG + width)
+        whole = formed & (batch.lengths >= text_length(head + TAG))
         found = np.full(len(raw), OK, np.uint8)
         tried = np.zeros(len(raw), np.bool_)
         plain = np.zeros((len(raw), width), np.uint8)
@@ -245,7 +234,7 @@ def key_ids(tokens: pa.Array[Any]) -> pa.Array[Any]:
     ids, valid = np.zeros((len(source), _HEADER - 1), np.uint8), np.zeros(len(source), np.bool_)
 
     def work(_: None, batch: Batch, _stop: int) -> None:
-        raw, formed = _decode(source, batch, _HEADER + 1)
+        raw, formed = decode(source, batch, _HEADER + 1)
         valid[batch.rows] = formed & np.isin(raw[:, 0] & ~np.uint8(_PADDED), [*_MODES.values()])
         ids[batch.rows] = raw[:, 1:_HEADER]
 
@@ -267,40 +256,6 @@ def is_padded(tokens: pa.Array[Any]) -> bool:
 def _check_mode(mode: str) -> None:
     if mode not in _MODES:
         raise ParameterError(f"mode={mode!r}: allowed are {', '.join(map(repr, _MODES))}.")
-
-
-def _text_length(length: _Length) -> _Length:
-    return (length * 4 + 2) // 3
-
-
-def _decode(source: Cells, batch: Batch, width: int) -> tuple[Bytes, Truths]:
-    """Decode the first `width` bytes of each cell, and say which cells are texts that `seal` could have given.
-
-    In a row, other bytes follow the end of its cell.
-    """
-    characters = -(-width // 3) * 4
-    text = source.matrix(batch, characters, fill=int(_ALPHABET[0]))
-    # The library takes the two characters of plain base64 too, and padding at the very end.
-    joined = text.tobytes()
-    raw = None if any(other in joined for other in (b"+", b"/", b"=")) else _decoded(joined)
-    formed = (batch.lengths >= _SHORTEST) & (batch.lengths & 3 != 1)
-    if raw is None:
-        text[np.arange(characters) >= batch.lengths[:, None]] = _ALPHABET[0]
-        strange = (_VALUES[text] == _STRANGE).any(1)
-        text[strange] = _ALPHABET[0]
-        formed &= ~strange
-        raw = _decoded(text.tobytes()) or b""
-    if characters >= int(batch.lengths.max()):
-        last = text.reshape(-1).take(np.arange(-1, text.size - 1, characters) + batch.lengths, mode="clip")
-        formed &= (_VALUES.take(last) & _SPARE.take(batch.lengths & 3)) == 0
-    return np.frombuffer(raw, np.uint8).reshape(len(text), -1), formed
-
-
-def _decoded(text: bytes) -> bytes | None:
-    try:
-        return pybase64.b64decode(text, b"-_", validate=True)
-    except ValueError:
-        return None
 
 
 def _by_header(
@@ -347,34 +302,6 @@ def _shortened(cells: pa.Array[Any], lengths: Lengths) -> pa.Array[Any]:
 
     def work(_: None, batch: Batch, stop: int) -> None:
         output.scatter(batch, source.matrix(batch, max(1, int(lengths[batch.rows].max()))), 0, stop)
-
-    walk(source, lambda: None, work)
-    return output.finish()
-
-
-def _repeats(cells: pa.Array[Any]) -> bool:
-    """Guess from a sample whether so few values make up a column that it pays to look for them."""
-    if cells.null_count == len(cells):
-        return False
-    step = max(_SAMPLED, len(cells) // _SAMPLE.stop)
-    rows = np.arange(0, len(cells), step)
-    sampled: Any = pa.array(rows)
-    return len(rows) >= _SAMPLE.start and len(cells.take(sampled).unique()) * _REPEATED < len(rows)
-
-
-def _seal_distinct(
-    cells: pa.Array[Any], source: Cells, seal_all: Callable[[pa.Array[Any]], pa.Array[Any]]
-) -> pa.Array[Any]:
-    """Seal each distinct cell once, and copy its token to where it belongs."""
-    encoded = cells.dictionary_encode()
-    tokens = Cells.of(seal_all(encoded.dictionary))
-    codes = encoded.indices.fill_null(0).to_numpy()
-    output = Output(source, lambda rows: tokens.lengths(codes[rows]), text=True)
-
-    def work(_: None, batch: Batch, stop: int) -> None:
-        rows = codes[batch.rows]
-        copied = Batch(rows, slice(None), tokens.lengths(rows), batch.long)
-        output.scatter(batch, tokens.matrix(copied, int(copied.lengths.max())), 0, stop)
 
     walk(source, lambda: None, work)
     return output.finish()
