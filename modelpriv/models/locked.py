@@ -106,8 +106,10 @@ class Locked:
         unverified = f", unverified: {named['class']!a}" if named else ""
         ways = [] if self.reference is None else [f"key id {self.reference.primary}"]
         ways += [f"the identity of recipient {recipient}" for recipient in self._recipients()]
-        state = "locked" if self.ways_at_hand() == (None, None) else "sealed, opens at its first use"
-        return f"<{state}: {' or '.join(ways) or 'its key'}{unverified}>"
+        needed = " or ".join(ways) or "its key"
+        if self.ways_at_hand() == (None, None):
+            return f"<locked: {needed}{unverified}>"
+        return f"<sealed, with {needed} at hand{unverified}>"
 
     def _recipients(self) -> list[str]:
         return [stanza["recipient"] for stanza in self.claimed("stanzas") or () if "recipient" in stanza]

@@ -138,7 +138,7 @@ def test_outside_of_its_time(build, rules, words, keyring):
     back = read(model)
     with pytest.raises(LockedError, match=words):
         back.predict(X)
-    assert "locked" in repr(back)
+    assert "sealed" in repr(back)
 
 
 def test_nothing_is_unpickled_out_of_time(bomb, keyring):
