@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = ["METHODS", "DelegatingEstimator"]
+
+Method = TypeVar("Method", bound="Callable[..., Any]")
 
 METHODS = (
     "fit",
@@ -68,6 +70,11 @@ class _Delegated:
         return _with_signature(bound, getattr(inner, name)) if there and name.startswith(_WITH_SIGNATURE) else bound
 
 
+def _delegated(function: Method) -> Method:
+    """Delegate a method; for a type checker it stays the function that it is."""
+    return _Delegated(function)  # type: ignore[return-value]
+
+
 def _with_signature(bound: Callable[..., Any], method: Callable[..., Any]) -> Callable[..., Any]:
     """Return a bound method that shows the signature of another one."""
     shown = functools.partial(bound)
@@ -107,7 +114,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
 
     # --- the methods ---
 
-    @_Delegated
+    @_delegated
     def fit(self, *args: Any, **params: Any) -> Self:
         """Fit a clone of the inner estimator, with the parameters that its ``fit`` takes.
 
@@ -127,73 +134,73 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         self._fit("fit", *args, **params)
         return self
 
-    @_Delegated
+    @_delegated
     def partial_fit(self, *args: Any, **params: Any) -> Self:
         """Continue a fit: the one of this object, or that of a copy of the estimator that was given."""
         self._fit("partial_fit", *args, **params)
         return self
 
-    @_Delegated
+    @_delegated
     def fit_transform(self, *args: Any, **params: Any) -> Any:
         """Fit a clone of the inner estimator, and transform with it."""
         return self._fit("fit_transform", *args, **params)
 
-    @_Delegated
+    @_delegated
     def fit_predict(self, *args: Any, **params: Any) -> Any:
         """Fit a clone of the inner estimator, and predict with it."""
         return self._fit("fit_predict", *args, **params)
 
-    @_Delegated
+    @_delegated
     def fit_resample(self, *args: Any, **params: Any) -> Any:
         """Fit a clone of the inner sampler, and resample with it."""
         return self._fit("fit_resample", *args, **params)
 
-    @_Delegated
+    @_delegated
     def predict(self, *args: Any, **params: Any) -> Any:
         """Predict with the inner estimator."""
         return self._call("predict", *args, **params)
 
-    @_Delegated
+    @_delegated
     def predict_proba(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's probabilities."""
         return self._call("predict_proba", *args, **params)
 
-    @_Delegated
+    @_delegated
     def predict_log_proba(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's logarithms of the probabilities."""
         return self._call("predict_log_proba", *args, **params)
 
-    @_Delegated
+    @_delegated
     def decision_function(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's decision function."""
         return self._call("decision_function", *args, **params)
 
-    @_Delegated
+    @_delegated
     def score_samples(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's score of each sample."""
         return self._call("score_samples", *args, **params)
 
-    @_Delegated
+    @_delegated
     def score(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's score."""
         return self._call("score", *args, **params)
 
-    @_Delegated
+    @_delegated
     def transform(self, *args: Any, **params: Any) -> Any:
         """Transform with the inner estimator."""
         return self._call("transform", *args, **params)
 
-    @_Delegated
+    @_delegated
     def inverse_transform(self, *args: Any, **params: Any) -> Any:
         """Transform back with the inner estimator."""
         return self._call("inverse_transform", *args, **params)
 
-    @_Delegated
+    @_delegated
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the inner estimator's output."""
         return self._call("get_feature_names_out", input_features)
 
-    @_Delegated
+    @_delegated
     def set_output(self, *, transform: str | None = None) -> Self:
         """Choose the container of the inner estimator's output."""
         for inner in {id(inner): inner for inner in (self.estimator, self._active())}.values():
