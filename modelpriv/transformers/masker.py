@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from modelpriv._columns.arrow import Array
     from modelpriv._columns.frame import Column, Frame
-    from modelpriv.kernels.text.blocks import Block
+    from modelpriv.kernels.text.blocks import TextBlock
     from modelpriv.transformers.fitted import State
 
 __all__ = ["Masker"]
@@ -236,7 +236,7 @@ class _MaskCall(Call):
 def _counting(rule: Rule, whole: Counter[Any], name: Hashable) -> Rule:
     """Return the same rule, which also counts the cells that it masks whole."""
 
-    def counted(block: Block) -> Shown:
+    def counted(block: TextBlock) -> Shown:
         shown = rule(block)
         cells = shown.block or block
         nothing = ~cells.has(shown.flags) & (cells.stops > cells.starts)

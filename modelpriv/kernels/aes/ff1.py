@@ -1,4 +1,16 @@
-"""FF1 format-preserving encryption (NIST SP 800-38G, section 5.1) over a whole column of numerals."""
+"""FF1 format-preserving encryption (NIST SP 800-38G, section 5.1) over a whole column of numerals.
+
+FF1 is a Feistel network of ten rounds over the two halves of a numeral string. For six decimal digits::
+
+    123|456      A = 123, B = 456
+    round 0      c = (A + F(0, B)) mod 10^3,  then A = B, B = c
+    round 1      c = (A + F(1, B)) mod 10^3,  then A = B, B = c
+    ...          after ten rounds, A and B side by side are the ciphertext
+
+F is a CBC-MAC over the tweak, the round's number and B, stretched to as many bytes as the half needs. Here each half
+of all rows is one column of numbers in limbs of 32 bits, and a round is one pass over the column: one call of the
+cipher for each block position, and one addition modulo the radix's power.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,21 @@
-"""Variable-length cells as offsets and bytes: gathered into matrices batch by batch, and scattered back."""
+"""Variable-length cells as offsets and bytes: gathered into matrices batch by batch, and scattered back.
+
+Arrow holds a column of text as one buffer of bytes and the offsets at which its cells begin::
+
+    cells    "Oslo"  ""  "Bergen"
+    data     O s l o B e r g e n
+    offsets  0       4   4           10
+
+A kernel works on a matrix with one row a cell, as wide as the longest cell of the batch. The bytes behind a cell are
+undefined going in, and ignored coming out, where rows of another length are scattered into new offsets::
+
+    row 0    O s l o . .
+    row 1    . . . . . .
+    row 2    B e r g e n
+
+Cells of a span that are far longer than the others form batches of their own, so that one long cell does not make all
+rows wide (`Cells.batches`).
+"""
 
 from __future__ import annotations
 
@@ -15,12 +32,24 @@ from modelpriv.errors import InputTypeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["BLOCK", "Batch", "Blocks", "Cells", "Order", "Output", "chosen", "records", "spans", "walk", "windows"]
+__all__ = [
+    "BLOCK",
+    "Batch",
+    "Cells",
+    "CipherBlocks",
+    "Order",
+    "Output",
+    "chosen",
+    "records",
+    "spans",
+    "walk",
+    "windows",
+]
 
 Bytes = npt.NDArray[np.uint8]
 Lengths = npt.NDArray[np.intp]
 Rows = slice | npt.NDArray[np.intp]
-Blocks = npt.NDArray[np.uint64]  # of shape (..., 2): 16 bytes as two words, in the order of memory
+CipherBlocks = npt.NDArray[np.uint64]  # of shape (..., 2): 16 bytes as two words, in the order of memory
 State = TypeVar("State")
 
 # Sealing short text took 122, 111 and 110 ns a cell at 8192, 16384 and 32768 rows on one thread, and 129, 96 and 79 on
@@ -89,18 +118,18 @@ class Order:
         """Give for each position the first cell with a block there, with a next block, with one more after that."""
         return zip(self.firsts, self.firsts[1:], self.firsts[2:], strict=False)
 
-    def load(self, matrix: Bytes, at: int) -> list[Blocks]:
+    def load(self, matrix: Bytes, at: int) -> list[CipherBlocks]:
         """Copy the blocks that begin in column `at`: for each position, those of the cells that have one there."""
         return [self.column(matrix, at + BLOCK * position, first) for position, first in enumerate(self.firsts[:-2])]
 
-    def column(self, matrix: Bytes, at: int, first: int = 0) -> Blocks:
+    def column(self, matrix: Bytes, at: int, first: int = 0) -> CipherBlocks:
         """Copy one block a cell, from some cell on."""
         column = np.empty(len(matrix), _WHOLE)
         column[...] = _whole(matrix, at)
         some = column if isinstance(self.places, slice) else column.take(self.places[first:])
         return some.view(np.uint64).reshape(-1, 2)
 
-    def store(self, matrix: Bytes, at: int, cells: Sequence[Blocks]) -> None:
+    def store(self, matrix: Bytes, at: int, cells: Sequence[CipherBlocks]) -> None:
         """Write blocks where `load` finds them, and zeros where a cell has none."""
         for position, blocks in enumerate(cells):
             column = blocks.view(_WHOLE)[:, 0]

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.cmac import CMAC
 
 from modelpriv.errors import ParameterError
-from modelpriv.kernels.aes.ragged import BLOCK, Blocks, Cells, Order, windows
+from modelpriv.kernels.aes.ragged import BLOCK, Cells, CipherBlocks, Order, windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ class Siv:
         self._library, self._data, self._key = AESSIV(key), data, key
 
     def seal(
-        self, rows: Rows, plain: Bytes, lengths: Lengths, sealed: Bytes, at: int, *, nonces: Blocks | None = None
+        self, rows: Rows, plain: Bytes, lengths: Lengths, sealed: Bytes, at: int, *, nonces: CipherBlocks | None = None
     ) -> None:
         """Write tags and ciphertexts into a matrix of zeros, from column `at` on.
 
@@ -99,7 +99,7 @@ class Siv:
             sealed[place, at : at + len(whole)] = np.frombuffer(whole, np.uint8)
 
     def open(
-        self, rows: Rows, sealed: Bytes, at: int, lengths: Lengths, plain: Bytes, *, nonces: Blocks | None = None
+        self, rows: Rows, sealed: Bytes, at: int, lengths: Lengths, plain: Bytes, *, nonces: CipherBlocks | None = None
     ) -> npt.NDArray[np.bool_]:
         """Write the plaintexts of what `seal` gave into a matrix of zeros, where they open, and tell which do.
 
@@ -155,7 +155,7 @@ class Siv:
         self._last = _PAD ^ _double(self._k1)
         self._last[BLOCK] = self._k1
         # S2V runs over the strings that are the same for all cells once, and from the first column on in each batch.
-        self._vector, self._rest = self._cmac(bytes(BLOCK)), list[Blocks | Cells]()
+        self._vector, self._rest = self._cmac(bytes(BLOCK)), list[CipherBlocks | Cells]()
         for datum in self._data:
             mac = datum if isinstance(datum, Cells) else self._cmac(datum)
             if self._rest or isinstance(mac, Cells):
@@ -166,16 +166,16 @@ class Siv:
         self._before, self._final_long = self._ends(same, _ENDS, 0)
         _, self._final_short = self._ends(same, _ENDS, len(_ENDS))
 
-    def _seal_one(self, rows: Rows, place: int, plain: Bytes, lengths: Lengths, nonces: Blocks | None) -> bytes:
+    def _seal_one(self, rows: Rows, place: int, plain: Bytes, lengths: Lengths, nonces: CipherBlocks | None) -> bytes:
         return self._library.encrypt(plain[place, : lengths[place]].tobytes(), self._strings(rows, place, nonces))
 
-    def _strings(self, rows: Rows, place: int, nonces: Blocks | None) -> list[bytes]:
+    def _strings(self, rows: Rows, place: int, nonces: CipherBlocks | None) -> list[bytes]:
         """Give the associated data of one row."""
         row = rows.start + place if isinstance(rows, slice) else int(rows[place])
         strings = [datum.cell(row) if isinstance(datum, Cells) else datum for datum in self._data]
         return strings if nonces is None else [*strings, nonces[place].tobytes()]
 
-    def _vectors(self, rows: Rows, nonces: Blocks | None = None) -> Blocks:
+    def _vectors(self, rows: Rows, nonces: CipherBlocks | None = None) -> CipherBlocks:
         """Give S2V's value before the plaintext comes in: a block for all rows, or one for each."""
         vectors = self._vector
         for datum in self._rest:
@@ -185,7 +185,7 @@ class Siv:
             vectors = _double(vectors) ^ permute(self._mac, nonces ^ self._k1)  # CMAC of one whole block
         return vectors
 
-    def _macs(self, column: Cells, rows: Rows) -> Blocks:
+    def _macs(self, column: Cells, rows: Rows) -> CipherBlocks:
         """CMAC of the cells of a column."""
         macs = np.empty((len(column.lengths(rows)), BLOCK), np.uint8)
         for batch in column.batches(rows):
@@ -201,12 +201,12 @@ class Siv:
             macs[batch.places] = found
         return macs.view(np.uint64)
 
-    def _cmac(self, message: bytes) -> Blocks:
+    def _cmac(self, message: bytes) -> CipherBlocks:
         mac = CMAC(self._mac_key)
         mac.update(message)
         return np.frombuffer(mac.finalize(), np.uint64).reshape(1, 2)
 
-    def _tags(self, cells: list[Blocks], order: Order, vectors: Blocks) -> Blocks:
+    def _tags(self, cells: list[CipherBlocks], order: Order, vectors: CipherBlocks) -> CipherBlocks:
         """S2V: CMAC of the cells, once their ends are mixed with the vectors (section 2.4)."""
         short = order.firsts[1]
         if len(vectors) == 1:
@@ -217,7 +217,7 @@ class Siv:
             before, last = self._ends(chosen, order.ends, short)
         return self._chain(cells, order, last, before)
 
-    def _ends(self, vectors: Blocks, ends: Lengths, short: int) -> tuple[Blocks, Blocks]:
+    def _ends(self, vectors: CipherBlocks, ends: Lengths, short: int) -> tuple[CipherBlocks, CipherBlocks]:
         """Give what the ends of S2V (xorend, or dbl and pad) and of CMAC (subkey, pad) XOR onto the last two blocks.
 
         The first `short` cells have one block.
@@ -230,7 +230,9 @@ class Siv:
         last[:short] = np.where(whole, vectors[:short], _double(vectors[:short])) ^ _take(_PAD, ends[:short]) ^ self._k1
         return before, last
 
-    def _chain(self, cells: list[Blocks], order: Order, last: Blocks, before: Blocks | None = None) -> Blocks:
+    def _chain(
+        self, cells: list[CipherBlocks], order: Order, last: CipherBlocks, before: CipherBlocks | None = None
+    ) -> CipherBlocks:
         """CBC-MAC down the blocks: one call of the cipher for each block position of all cells."""
         macs = np.empty((len(order), 2), np.uint64)
         state = np.zeros_like(macs)
@@ -243,7 +245,7 @@ class Siv:
             macs[first:end] = state[: end - first]
         return macs
 
-    def _crypt(self, tags: Blocks, cells: list[Blocks]) -> None:
+    def _crypt(self, tags: CipherBlocks, cells: list[CipherBlocks]) -> None:
         """CTR from each cell's own counter (section 2.5), in place."""
         counters = tags.copy()
         counters[:, 1] &= _UNCARRIED
@@ -255,7 +257,7 @@ class Siv:
             np.bitwise_xor(blocks, permute(self._ctr, some), out=blocks)
 
 
-def permute(cipher: Any, blocks: Blocks) -> Blocks:
+def permute(cipher: Any, blocks: CipherBlocks) -> CipherBlocks:
     """Put every block through a cipher in ECB mode."""
     out = np.empty(blocks.nbytes + BLOCK - 1, np.uint8)  # the library asks for so much room
     cipher.update_into(blocks.view(np.uint8).reshape(-1), out)
@@ -283,7 +285,7 @@ def _sorted(lengths: Lengths) -> tuple[Order, list[int]]:
     return Order(places[:count], firsts, ends.take(places[:count])), places[count:].tolist()
 
 
-def _clear(cells: list[Blocks], order: Order, keep: Blocks | None = None) -> Blocks:
+def _clear(cells: list[CipherBlocks], order: Order, keep: CipherBlocks | None = None) -> CipherBlocks:
     """Set the bytes behind each cell in its last block to zero."""
     keep = _take(_KEEP, order.ends) if keep is None else keep
     for blocks, (first, end, _) in zip(cells, order.steps(), strict=True):
@@ -291,11 +293,11 @@ def _clear(cells: list[Blocks], order: Order, keep: Blocks | None = None) -> Blo
     return keep
 
 
-def _take(table: Blocks, ends: Lengths) -> Blocks:
+def _take(table: CipherBlocks, ends: Lengths) -> CipherBlocks:
     return np.take(table, ends, axis=0)
 
 
-def _double(blocks: Blocks) -> Blocks:
+def _double(blocks: CipherBlocks) -> CipherBlocks:
     """Multiply by x in GF(2^128) (section 2.3)."""
     high, low = (blocks[:, word].view(_ORDERED).astype(np.uint64) for word in (0, 1))
     doubled = np.empty(blocks.shape, _ORDERED)

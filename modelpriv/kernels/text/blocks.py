@@ -19,7 +19,7 @@ from modelpriv.kernels.text.graphemes import LETTER, LOWER, NUMBER, TAIL, Bytes,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["WINDOW", "Bits", "Block", "Chosen", "blocks"]
+__all__ = ["WINDOW", "Bits", "Chosen", "TextBlock", "blocks"]
 
 Bits = npt.NDArray[np.uint64]
 
@@ -37,7 +37,7 @@ _FEW = 16
 _STEPS = 4
 
 
-def blocks(data: Bytes, offsets: npt.NDArray[Any]) -> Iterator[Block]:
+def blocks(data: Bytes, offsets: npt.NDArray[Any]) -> Iterator[TextBlock]:
     """Cut a column into blocks of whole cells.
 
     Parameters
@@ -49,18 +49,18 @@ def blocks(data: Bytes, offsets: npt.NDArray[Any]) -> Iterator[Block]:
 
     Yields
     ------
-    Block
+    TextBlock
     """
     start, rows = 0, len(offsets) - 1
     while start < rows:
         fitting = int(np.searchsorted(offsets, int(offsets[start]) + _BYTES, side="right")) - 1
         stop = min(max(fitting, start + 1), start + _ROWS, rows)
         bounds = np.subtract(offsets[start : stop + 1], offsets[start], dtype=np.intp)
-        yield Block(data[offsets[start] : offsets[stop]], bounds)
+        yield TextBlock(data[offsets[start] : offsets[stop]], bounds)
         start = stop
 
 
-class Block:
+class TextBlock:
     """Some cells of a column.
 
     Parameters
@@ -210,20 +210,20 @@ class Block:
         bits: Bits = (np.uint64(1) << lengths) - np.uint64(1)
         return bits
 
-    def until(self, stops: Offsets) -> Block:
+    def until(self, stops: Offsets) -> TextBlock:
         """Return a block of the same cells, each cut at the given byte, the first of a character."""
         flags = self.cover((self.starts, stops))
         data = np.compress(flags, self.data)
         kinds = data if self.is_ascii else np.compress(flags, self.kinds)
-        return Block(data, np.append(0, np.cumsum(stops - self.starts)), (kinds, self._joined))
+        return TextBlock(data, np.append(0, np.cumsum(stops - self.starts)), (kinds, self._joined))
 
-    def pick(self, cells: Flags) -> tuple[Block, Offsets]:
+    def pick(self, cells: Flags) -> tuple[TextBlock, Offsets]:
         """Return a block of some of the cells, and which bytes of this one are theirs."""
         starts, stops = self.starts[cells], self.stops[cells]
         taken = np.flatnonzero(self.cover((starts, stops)))
         data = self.data.take(taken)
         kinds = data if self.is_ascii else self.kinds.take(taken)
-        return Block(data, np.append(0, np.cumsum(stops - starts)), (kinds, self._joined)), taken
+        return TextBlock(data, np.append(0, np.cumsum(stops - starts)), (kinds, self._joined)), taken
 
     def to_arrow(self) -> pa.Array[Any]:
         """Return the cells as text, without a copy."""
@@ -291,7 +291,7 @@ class Chosen:
         How many a cell has.
     """
 
-    def __init__(self, block: Block, flags: Flags) -> None:
+    def __init__(self, block: TextBlock, flags: Flags) -> None:
         self.flags = flags
         self._block = block
         self._counts = block.counts(flags)

@@ -1,4 +1,16 @@
-"""Masks of codes: cells with a fixed number of digits or letters, and separators, whose ends stay."""
+"""Masks of codes: cells with a fixed number of digits or letters, and separators, whose ends stay.
+
+A rule asks the same questions of all cells of a block at once. For a card, of which the last four digits stay::
+
+    cell        4 1 1 1 - 1 1 1 1 - 1 1 1 1 - 0 0 4 2
+    allowed     1 1 1 1 . 1 1 1 1 . 1 1 1 1 . 1 1 1 1    a digit
+    separators  . . . . 1 . . . . 1 . . . . 1 . . . .    kept, and not counted
+    shown       . . . . 1 . . . . 1 . . . . 1 1 1 1 1    the separators and the last four allowed characters
+
+A cell fits if every byte is allowed or a separator, and the number of allowed ones is in range. A cell that does not
+fit shows nothing. Many columns have one layout: where all cells of a block look like the first one, the answer for that
+one is copied (`_find_alike`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +19,7 @@ from itertools import groupby
 
 import numpy as np
 
-from modelpriv.kernels.text.blocks import Block
+from modelpriv.kernels.text.blocks import TextBlock
 from modelpriv.kernels.text.flags import Flags, spread
 from modelpriv.kernels.text.graphemes import LOWER, Bytes
 from modelpriv.kernels.text.mask import Rule, Shown
@@ -44,7 +56,7 @@ def code(
         What the cell begins with: "a" stands for a letter, "9" for a digit, and anything else for itself.
     """
 
-    def rule(block: Block) -> Shown:
+    def rule(block: TextBlock) -> Shown:
         allowed = block.digits | block.between("a", "z", fold=True) if letters else block.digits
         if check:
             final = block.stops[block.starts < block.stops] - 1
@@ -55,7 +67,7 @@ def code(
             fits &= _is_kind(block.at(block.starts + place), kind)
         return Shown(block.without(flags, ~fits))
 
-    def find(block: Block, allowed: Flags) -> tuple[Flags, Flags]:
+    def find(block: TextBlock, allowed: Flags) -> tuple[Flags, Flags]:
         characters = block.choose(allowed)
         kept = block.among(separators)
         fits = (characters.count >= lowest) & (characters.count <= highest) & ~block.has(~(allowed | kept))
@@ -82,12 +94,12 @@ def code(
     return rule
 
 
-def begins_like(block: Block, layout: bytes, allowed: Flags, valid: Flags | None = None) -> Flags:
+def begins_like(block: TextBlock, layout: bytes, allowed: Flags, valid: Flags | None = None) -> Flags:
     """Return which cells begin with a layout.
 
     Parameters
     ----------
-    block : Block
+    block : TextBlock
         The cells.
     layout : bytes
         0 stands for a character that is allowed, any other byte for itself.
@@ -133,7 +145,7 @@ def _is_kind(kinds: Bytes, kind: str) -> Flags:
     return flags
 
 
-def _find_alike(block: Block, allowed: Flags, look: _Looker, find: _Finder) -> tuple[Flags, Flags]:
+def _find_alike(block: TextBlock, allowed: Flags, look: _Looker, find: _Finder) -> tuple[Flags, Flags]:
     """Find codes; where a few have one layout, look for that at each byte, and by other means only at what is left.
 
     A column of one layout, as most are, takes a third of the time so.
@@ -173,5 +185,5 @@ def _runs(text: bytes) -> Iterator[tuple[int, int, int]]:
 _PARTS = 3
 _LONGEST = 64  # what is longer than this, for all its separators, is not a usual layout
 
-_Finder = Callable[[Block, Flags], tuple[Flags, Flags]]
+_Finder = Callable[[TextBlock, Flags], tuple[Flags, Flags]]
 _Looker = Callable[[Bytes, Flags], tuple[bytes, bytes] | None]

@@ -1,8 +1,15 @@
 """Flags on the bytes of a block: how many are set up to each byte, and which bytes an interval covers.
 
-Both are prefix sums. numpy's own (`cumsum`) takes one step a byte; here a 64-bit word takes eight at once, because the
-product of a word with 0x0101...01 holds in each of its bytes the sum of the bytes up to there. That is four times as
-fast (3 ns less for each byte of a cell), and sums of up to 64 flags never overflow their byte.
+Both are prefix sums. numpy's own (`cumsum`) takes one step a byte. Here a 64-bit word takes eight at once, because the
+product of a word with 0x0101010101010101 holds in each of its bytes the sum of the bytes up to there:
+
+>>> import numpy as np
+>>> flags = np.array([1, 0, 0, 1, 1, 0, 0, 1], np.uint8)
+>>> sums = flags.view("<u8") * np.uint64(0x0101010101010101)
+>>> sums.view(np.uint8).tolist()
+[1, 1, 1, 2, 3, 3, 3, 4]
+
+That is four times as fast (3 ns less for each byte of a cell), and sums of up to 64 flags never overflow their byte.
 """
 
 from __future__ import annotations

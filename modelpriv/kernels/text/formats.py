@@ -22,7 +22,7 @@ from modelpriv.kernels.text.mask import Rule, Shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelpriv.kernels.text.blocks import Block
+    from modelpriv.kernels.text.blocks import TextBlock
     from modelpriv.kernels.text.flags import Flags, Offsets
     from modelpriv.kernels.text.graphemes import Bytes
 
@@ -31,7 +31,7 @@ __all__ = ["FORMATS"]
 # --- e-mail addresses and names ---------------------------------------------------------------------------------------
 
 
-def _email(block: Block) -> Shown:
+def _email(block: TextBlock) -> Shown:
     """Let the first character and the domain stay, which has labels of letters, digits and hyphens."""
     classes = block.classes(_EMAIL)
     sign, dot = block.kinds == ord("@"), block.kinds == ord(".")
@@ -49,7 +49,7 @@ def _email(block: Block) -> Shown:
     return Shown(block.cover((block.starts[fits], second[fits]), (at[fits], block.stops[fits])))
 
 
-def _name(block: Block) -> Shown:
+def _name(block: TextBlock) -> Shown:
     """Let the spaces and the first character of each word stay; words are letters, hyphens, dots and the like."""
     classes = block.classes(_NAME)
     space = block.whole((classes & _IS_SPACE) > 0)
@@ -60,7 +60,7 @@ def _name(block: Block) -> Shown:
     return Shown(block.without(flags, block.has((classes & _IN_NAME) == 0) | (hidden == 0)))
 
 
-def _cn_name(block: Block) -> Shown:
+def _cn_name(block: TextBlock) -> Shown:
     """Let the surname of a name of 2 to 6 Han characters stay, also a compound one; of 2 characters the first."""
     characters = block.choose(block.kinds == HAN)
     second, third = characters.nth(1), characters.nth(2)
@@ -77,7 +77,7 @@ def _cn_name(block: Block) -> Shown:
 # --- dates ------------------------------------------------------------------------------------------------------------
 
 
-def _date(block: Block) -> Shown:
+def _date(block: TextBlock) -> Shown:
     """Let the separators and the year stay: of ISO dates, and for the rest of the cells of others."""
     flags, fits = _iso_date(block)
     if not fits.all():
@@ -87,7 +87,7 @@ def _date(block: Block) -> Shown:
     return Shown(flags)
 
 
-def _iso_date(block: Block) -> tuple[Flags, Flags]:
+def _iso_date(block: TextBlock) -> tuple[Flags, Flags]:
     """Find dates such as 1987-03-14 of the years 1000 to 2999, by a look at each byte."""
     size = max(len(block.data) - 9, 0)
     year, month, month_ones, day, day_ones = (block.kinds[place : place + size] for place in (0, 5, 6, 8, 9))
@@ -97,7 +97,7 @@ def _iso_date(block: Block) -> tuple[Flags, Flags]:
     return block.without(block.kinds == ord("-"), ~fits) | block.ends(4, 0, fits), fits
 
 
-def _other_date(block: Block) -> Flags:
+def _other_date(block: TextBlock) -> Flags:
     """Find dates with the year first or last, `-`, `/` or `.` between the parts, and maybe a time behind."""
     mark, blank = block.among("-/."), block.among(" T")
     marks, blanks = block.choose(mark), block.choose(blank)
@@ -121,7 +121,7 @@ def _other_date(block: Block) -> Flags:
     return block.without(kept, ~fits) | block.cover((year[fits], year[fits] + 4))
 
 
-def _number(block: Block, stops: Offsets, widths: Offsets) -> Bytes:
+def _number(block: TextBlock, stops: Offsets, widths: Offsets) -> Bytes:
     """Return the numbers of one or two ASCII digits that end at some bytes."""
     tens = np.where(widths == 2, block.at(stops - 2) - np.uint8(ord("0")), np.uint8(0))
     return tens * np.uint8(10) + (block.at(stops - 1) - np.uint8(ord("0")))

@@ -14,13 +14,13 @@ from modelpriv.kernels.text.codes import is_between
 from modelpriv.kernels.text.mask import Shown
 
 if TYPE_CHECKING:
-    from modelpriv.kernels.text.blocks import Bits, Block
+    from modelpriv.kernels.text.blocks import Bits, TextBlock
     from modelpriv.kernels.text.flags import Flags, Offsets
 
 __all__ = ["ip"]
 
 
-def ip(block: Block) -> Shown:
+def ip(block: TextBlock) -> Shown:
     """Let the first half of an IPv4 address and the first two groups of an IPv6 address stay; no rest has a length."""
     digits = block.bits(block.digits)
     last = np.zeros(len(block), np.uint64)
@@ -45,7 +45,7 @@ def ip(block: Block) -> Shown:
     return Shown(short.without(flags, ~fits), short)
 
 
-def _v4(block: Block, digits: Bits, dots: Bits) -> tuple[Bits, Flags]:
+def _v4(block: TextBlock, digits: Bits, dots: Bits) -> tuple[Bits, Flags]:
     """Find four numbers of up to 255 with dots between them, and the second dot."""
     hundreds, tens, ones = block.kinds[:-2], block.kinds[1:-1], block.kinds[2:]
     high = np.zeros(len(block.data), np.bool_)
@@ -58,7 +58,7 @@ def _v4(block: Block, digits: Bits, dots: Bits) -> tuple[Bits, Flags]:
     return behind_first ^ last, fits
 
 
-def _v6(block: Block, digits: Bits, colons: Bits) -> tuple[Bits, Flags]:
+def _v6(block: TextBlock, digits: Bits, colons: Bits) -> tuple[Bits, Flags]:
     """Find eight groups of up to 4 hexadecimal digits, or fewer and one double colon; and the last colon that stays."""
     digits = digits | block.bits(block.between("a", "f", fold=True))
     four = digits & digits >> _1 & digits >> _2 & digits >> _3

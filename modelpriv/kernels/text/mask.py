@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelpriv.errors import ParameterError
-from modelpriv.kernels.text.blocks import Block, blocks
+from modelpriv.kernels.text.blocks import TextBlock, blocks
 from modelpriv.kernels.text.flags import pieces
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ class Shown:
     ----------
     flags : ndarray of bool, shape (n_bytes,)
         Which bytes stay; all or none of a character.
-    block : Block, optional
+    block : TextBlock, optional
         The cells to mask instead: the same ones without the characters that should leave no mark.
     """
 
     flags: Flags
-    block: Block | None = None
+    block: TextBlock | None = None
 
 
-Rule = Callable[[Block], Shown]
+Rule = Callable[[TextBlock], Shown]
 
 
 def mask(cells: pa.Array[Any], rule: Rule, *, char: str = "*", length: int | None = None) -> pa.Array[Any]:
@@ -97,7 +97,7 @@ def by_position(keep_first: int = 0, keep_last: int = 0, keep: str = "") -> Rule
     keep_first, keep_last = min(keep_first, _MANY), min(keep_last, _MANY)
     ends = keep_first + keep_last
 
-    def rule(block: Block) -> Shown:
+    def rule(block: TextBlock) -> Shown:
         nothing = np.zeros(len(block.data), np.bool_)
         if not ends and not keep:
             return Shown(nothing)
@@ -147,7 +147,7 @@ def by_regex(pattern: str) -> Rule:
             f"regex must be a pattern of RE2 with named groups, (?P<name>...), and (?:...) for all others: {reason}."
         )
 
-    def rule(block: Block) -> Shown:
+    def rule(block: TextBlock) -> Shown:
         flags = np.zeros(len(block.data), np.bool_)
         found = _extract(block.to_arrow(), pattern=pattern)
         for group in found.flatten():
@@ -165,14 +165,14 @@ def by_regex(pattern: str) -> Rule:
     return rule
 
 
-def _ends(block: Block, first: Offsets, last: Offsets, cells: Flags) -> Flags:
+def _ends(block: TextBlock, first: Offsets, last: Offsets, cells: Flags) -> Flags:
     """Return flags on what is before `first` and from `last` on, in some cells."""
     if not cells.all():
         return block.cover((block.starts[cells], first[cells]), (last[cells], block.stops[cells]))
     return block.cover((block.starts, first), (last, block.stops))
 
 
-def _hides(block: Block, content: Flags, first: Offsets, last: Offsets, ends: int) -> Flags:
+def _hides(block: TextBlock, content: Flags, first: Offsets, last: Offsets, ends: int) -> Flags:
     """Return which cells hide, between two bytes, a letter or digit, and no fewer of them than they show."""
     counts = block.counts(content)
     total = counts.along(block.bounds)
@@ -211,7 +211,7 @@ def _buffers(cells: pa.Array[Any]) -> tuple[Bytes, npt.NDArray[Any]]:
     return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), taken
 
 
-def _write(column: _Column, block: Block, flags: Flags, mark: bytes, *, joined: bool, same: bool) -> None:
+def _write(column: _Column, block: TextBlock, flags: Flags, mark: bytes, *, joined: bool, same: bool) -> None:
     """Write the cells of a block with a mark in the place of each character that does not stay."""
     if block.is_ascii and len(mark) == 1 and not joined:
         _overwrite(block.data, flags, mark[0], column.reserve(len(block.data)))
@@ -239,7 +239,7 @@ def _overwrite(data: Bytes, flags: Flags, byte: int, out: Bytes) -> Bytes:
     return out
 
 
-def _joined(block: Block, flags: Flags) -> Flags:
+def _joined(block: TextBlock, flags: Flags) -> Flags:
     """Return which bytes are written where only the first masked character of a row is."""
     follows = np.zeros(len(flags), np.bool_)
     follows[1:] = ~(flags[1:] | flags[:-1])

@@ -79,7 +79,7 @@ def test_batches_hold_every_cell_once(length):
     ids=["all alike", "sorted", "some"],
 )
 def test_blocks_lie_together(places, firsts):
-    """Blocks are loaded by position, from the cells that have one there, and stored where they were."""
+    """CipherBlocks are loaded by position, from the cells that have one there, and stored where they were."""
     matrix = np.random.default_rng(0).integers(0, 256, (4, 3 + 16 * 2 + 4), np.uint8)
     order = Order(places, firsts, np.zeros(firsts[-1], np.intp))
     cells = order.load(matrix, 3)

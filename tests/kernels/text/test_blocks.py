@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpriv.kernels.text import blocks as module
-from modelpriv.kernels.text.blocks import WINDOW, Block, blocks
+from modelpriv.kernels.text.blocks import WINDOW, TextBlock, blocks
 
 CHARACTERS = st.one_of(
     st.sampled_from("ab1 -é陈𠮷\u00a0\u0301\u200d👩🇩🇪\r\n"), st.characters(exclude_categories=["Cs"])
@@ -20,7 +20,7 @@ CELLS = st.lists(st.text(CHARACTERS, max_size=12), min_size=1, max_size=6)
 def block_of(cells):
     encoded = [cell.encode() for cell in cells]
     bounds = np.append(0, np.cumsum([len(cell) for cell in encoded])).astype(np.intp)
-    return Block(np.frombuffer(b"".join(encoded), np.uint8), bounds)
+    return TextBlock(np.frombuffer(b"".join(encoded), np.uint8), bounds)
 
 
 def graphemes(cells):

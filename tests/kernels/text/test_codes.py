@@ -4,14 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelpriv.kernels.text.blocks import Block
+from modelpriv.kernels.text.blocks import TextBlock
 from modelpriv.kernels.text.codes import begins_like, code
 from modelpriv.kernels.text.mask import mask
 
 
 def block_of(*cells):
     bounds = np.append(0, np.cumsum([len(cell) for cell in cells])).astype(np.intp)
-    return Block(np.frombuffer("".join(cells).encode(), np.uint8), bounds)
+    return TextBlock(np.frombuffer("".join(cells).encode(), np.uint8), bounds)
 
 
 def test_layouts_are_found_where_cells_begin():
