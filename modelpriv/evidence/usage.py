@@ -148,7 +148,7 @@ def _pinned(thing: Any, seen: set[int]) -> Iterator[str]:
         held = vars(thing)
         if isinstance(held.get("key_id_"), str):
             yield held["key_id_"]
-        if isinstance(sealed := held.get("_sealed"), bytes):
+        if isinstance(sealed := getattr(held.get("_locked"), "sealed", None), bytes):
             yield from _opening(sealed)
         yield from _pinned(list(held.values()), seen)
     elif isinstance(thing, dict):

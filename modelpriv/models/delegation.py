@@ -297,7 +297,9 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         self
         """
         inner = self.__dict__.get("estimator")
-        theirs = {name.partition("__")[0] for name in inner.get_params()} if _parameters(inner) else set()
+        theirs: set[str] = set()
+        if inner is not None and _parameters(inner):
+            theirs = {name.partition("__")[0] for name in inner.get_params()}
         theirs -= set(self._get_param_names())
         super().set_params(
             **{f"estimator__{name}" if name.partition("__")[0] in theirs else name: params[name] for name in params}

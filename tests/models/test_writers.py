@@ -11,7 +11,7 @@ from fixed_keys import KEYS
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
-from sklearn.neural_network import MLPRegressor
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
 from modelpriv import EncryptedEstimator
@@ -38,7 +38,7 @@ def stand_in(library, *methods):
 MODELS = {
     "scikit-learn": Ridge(),
     "scikit-learn forest": RandomForestRegressor(2, random_state=0),
-    "scikit-learn network": MLPRegressor(hidden_layer_sizes=(2,), max_iter=5, random_state=0),
+    "scikit-learn neighbours": KNeighborsRegressor(2),
     "scikit-learn pipeline": make_pipeline(Ridge()),
     "catboost, stand-in": stand_in("CatBoost", "save_model", "save_borders"),
     "Keras, stand-in": stand_in("Keras", "save", "save_weights", "export", "to_json"),
