@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import functools
-import inspect
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
@@ -16,15 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from modelpriv._core import compat
 from modelpriv.errors import ParameterTypeError
+from modelpriv.models.delegated import delegated
 from modelpriv.models.writers import refuse_writer, writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Self
 
 __all__ = ["METHODS", "DelegatingEstimator"]
-
-Method = TypeVar("Method", bound="Callable[..., Any]")
 
 METHODS = (
     "fit",
@@ -41,46 +37,6 @@ METHODS = (
 )
 # What scikit-learn's methods call their data; every other keyword is metadata, which is routed.
 _DATA = {"X", "y", "Y", "raw_documents"}
-_WITH_SIGNATURE = ("fit", "partial_fit", "score")  # whose parameters scikit-learn looks at
-
-
-class _Delegated:
-    """A method that exists if the inner estimator has it. A fitting method also has the inner one's signature.
-
-    scikit-learn reads the signature of ``fit`` to see whether an estimator takes sample weights.
-    """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-        self.__doc__ = function.__doc__
-
-    def __get__(self, wrapper: DelegatingEstimator | None, owner: type) -> Callable[..., Any]:
-        function, name = self._function, self._function.__name__
-        if wrapper is None:
-            return function
-        bound: Callable[..., Any] = function.__get__(wrapper, owner)
-        wrapper._unlock_at_hand()  # noqa: SLF001 - part of the class below
-        if not wrapper._is_open():  # noqa: SLF001 - all methods exist then, and say what is missing when called
-            return bound
-        inner = wrapper._active()  # noqa: SLF001
-        there = hasattr(inner, name) and not isinstance(inner, type)
-        # scikit-learn takes it for granted that there is a fit; whether it works is said when it is called.
-        if name != "fit" and not (there and wrapper._allows(name)):  # noqa: SLF001
-            raise AttributeError(name)  # and __getattr__, which is asked then, says why
-        return _with_signature(bound, getattr(inner, name)) if there and name.startswith(_WITH_SIGNATURE) else bound
-
-
-def _delegated(function: Method) -> Method:
-    """Delegate a method; for a type checker it stays the function that it is."""
-    return _Delegated(function)  # type: ignore[return-value]
-
-
-def _with_signature(bound: Callable[..., Any], method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a bound method that shows the signature of another one."""
-    shown = functools.partial(bound)
-    functools.update_wrapper(shown, bound)
-    shown.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
-    return shown
 
 
 class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
@@ -114,7 +70,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
 
     # --- the methods ---
 
-    @_delegated
+    @delegated
     def fit(self, *args: Any, **params: Any) -> Self:
         """Fit a clone of the inner estimator, with the parameters that its ``fit`` takes.
 
@@ -134,73 +90,73 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         self._fit("fit", *args, **params)
         return self
 
-    @_delegated
+    @delegated
     def partial_fit(self, *args: Any, **params: Any) -> Self:
         """Continue a fit: the one of this object, or that of a copy of the estimator that was given."""
         self._fit("partial_fit", *args, **params)
         return self
 
-    @_delegated
+    @delegated
     def fit_transform(self, *args: Any, **params: Any) -> Any:
         """Fit a clone of the inner estimator, and transform with it."""
         return self._fit("fit_transform", *args, **params)
 
-    @_delegated
+    @delegated
     def fit_predict(self, *args: Any, **params: Any) -> Any:
         """Fit a clone of the inner estimator, and predict with it."""
         return self._fit("fit_predict", *args, **params)
 
-    @_delegated
+    @delegated
     def fit_resample(self, *args: Any, **params: Any) -> Any:
         """Fit a clone of the inner sampler, and resample with it."""
         return self._fit("fit_resample", *args, **params)
 
-    @_delegated
+    @delegated
     def predict(self, *args: Any, **params: Any) -> Any:
         """Predict with the inner estimator."""
         return self._call("predict", *args, **params)
 
-    @_delegated
+    @delegated
     def predict_proba(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's probabilities."""
         return self._call("predict_proba", *args, **params)
 
-    @_delegated
+    @delegated
     def predict_log_proba(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's logarithms of the probabilities."""
         return self._call("predict_log_proba", *args, **params)
 
-    @_delegated
+    @delegated
     def decision_function(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's decision function."""
         return self._call("decision_function", *args, **params)
 
-    @_delegated
+    @delegated
     def score_samples(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's score of each sample."""
         return self._call("score_samples", *args, **params)
 
-    @_delegated
+    @delegated
     def score(self, *args: Any, **params: Any) -> Any:
         """Return the inner estimator's score."""
         return self._call("score", *args, **params)
 
-    @_delegated
+    @delegated
     def transform(self, *args: Any, **params: Any) -> Any:
         """Transform with the inner estimator."""
         return self._call("transform", *args, **params)
 
-    @_delegated
+    @delegated
     def inverse_transform(self, *args: Any, **params: Any) -> Any:
         """Transform back with the inner estimator."""
         return self._call("inverse_transform", *args, **params)
 
-    @_delegated
+    @delegated
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the inner estimator's output."""
         return self._call("get_feature_names_out", input_features)
 
-    @_delegated
+    @delegated
     def set_output(self, *, transform: str | None = None) -> Self:
         """Choose the container of the inner estimator's output."""
         for inner in {id(inner): inner for inner in (self.estimator, self._active())}.values():
