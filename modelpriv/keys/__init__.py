@@ -5,7 +5,7 @@ from modelpriv.keys import workers
 from modelpriv.keys.grant import Grant
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import AnyKeyring, Keyring
-from modelpriv.keys.parameter import KeyParameter, NotAKey
+from modelpriv.keys.parameter import KeyParameter, NotAKey, PublicParameter
 from modelpriv.keys.providers import KeyProvider, set_providers
 from modelpriv.keys.providers.passphrase import set_passphrase_callback
 from modelpriv.keys.recipient import Recipient
@@ -23,6 +23,7 @@ __all__ = [
     "KeyReference",
     "Keyring",
     "NotAKey",
+    "PublicParameter",
     "Recipient",
     "Scope",
     "ScopedKeyring",

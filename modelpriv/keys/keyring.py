@@ -13,7 +13,7 @@ from modelpriv.keys import container, derivation, grant, keyring_file, registry,
 from modelpriv.keys.grant import Grant
 from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.recipient import Recipient
-from modelpriv.keys.ring_keys import RingKeys, fill_ring, keys_of, narrow
+from modelpriv.keys.ring_keys import RingKeys, fill_ring, keys_of, narrow, new_key
 from modelpriv.keys.scoped import ScopedKeyring
 from modelpriv.keys.signing import SigningKey
 from modelpriv.keys.uri import parse
@@ -116,6 +116,7 @@ class Keyring(RingKeys):
         *,
         passphrase: str | bytes | None = None,
         provider: KeyProvider | None = None,
+        expect: str | Iterable[str] = (),
     ) -> "Keyring":
         """Read a keyring file.
 
@@ -129,6 +130,8 @@ class Keyring(RingKeys):
         provider : KeyProvider, optional
             What wraps it instead of a passphrase. By default one that you gave to `modelpriv.keys.set_providers`. A
             provider is never contacted only because the file names it.
+        expect : str or iterable of str, optional
+            Key ids that it must hold. The id of the newest key notices an older file that was put back.
 
         Raises
         ------
@@ -142,7 +145,8 @@ class Keyring(RingKeys):
         """
         with events.event("load", "Keyring", source=os.fsdecode(path)):
             content, name = container.read(path), os.fspath(path)
-            keyring = build(*keyring_file.read(content, name, passphrase=passphrase, provider=provider))
+            held = keyring_file.read(content, name, passphrase=passphrase, provider=provider, expect=expect)
+            keyring = build(*held)
             events.note_keys(*keyring.key_ids)
         return keyring
 
@@ -160,8 +164,8 @@ class Keyring(RingKeys):
         Parameters
         ----------
         path : path-like
-            The file. It is replaced if it exists, unless it is a keyring that shares no key with this one: you would
-            lose what that keyring opens.
+            The file. An older state of this keyring is replaced. Another file is not, nor a keyring with a key that
+            this one neither holds nor retired.
         passphrase : str or bytes, optional
             The passphrase. Without it, no one can open the file.
         wrap_with : KeyProvider, optional
@@ -178,15 +182,14 @@ class Keyring(RingKeys):
             The file cannot be written.
         """
         provider = container.choose_provider(passphrase, wrap_with)
-        keyring_file.check_replaced(path, self.key_ids)
+        keyring_file.check_replaced(path, {*self.key_ids, *self.retired})
         with self._event("save", to=os.fsdecode(path), source=provider.describe()):
             keyring_file.write(path, self._held(), self.key_ids, provider=provider)
 
     def export_secret(self) -> str:
         """Return the keys themselves as one line of text: the one way out.
 
-        The text starts with ``modelpriv_secret_keyring_``, so that scanners find it where it should not be. Anyone
-        who has it has the keyring.
+        It starts with ``modelpriv_secret_keyring_``, for scanners to find. Anyone who has it has the keyring.
         """
         with self._event("export_secret"):
             return secret_text.write(*self._held())
@@ -199,12 +202,10 @@ class Keyring(RingKeys):
         distrust : bool, default=False
             Whether the keys of this one leaked, so that they open tokens and no models; see `distrust`.
         """
-        fresh = secrets.token_bytes(derivation.KEY_LENGTH)
-        while derivation.key_id(fresh).hex() in self._keys:  # once in four thousand million times
-            fresh = secrets.token_bytes(derivation.KEY_LENGTH)
+        fresh = new_key(self)
         distrusted = frozenset(self.key_ids) if distrust else self.distrusted
         with self._event("rotate", new=derivation.key_id(fresh).hex(), distrusted=sorted(distrusted)):
-            return build([fresh, *self._keys.values()], distrusted)
+            return build([fresh, *self._keys.values()], distrusted, self.retired)
 
     def distrust(self, key_id: str, /) -> "Keyring":
         """Return a keyring that does not trust one of the older keys any more, because others have it.
@@ -229,7 +230,7 @@ class Keyring(RingKeys):
         if key_id == self.primary:
             raise ParameterError(f"key id {key_id} is the primary key: call rotate(distrust=True) instead.")
         with self._event("distrust", distrusted=[key_id]):
-            return build(list(self._keys.values()), self.distrusted | {key_id})
+            return build(list(self._keys.values()), self.distrusted | {key_id}, self.retired)
 
     def retire(self, key_id: str, /, *, check: Iterable[object] = ()) -> "Keyring":
         """Return a keyring without one of the older keys. What was written under that key can then not be read.
@@ -256,7 +257,7 @@ class Keyring(RingKeys):
         with self._event("retire", retired=key_id):
             usage.check_unused(key_id, check)
             kept = [secret for held, secret in self._keys.items() if held != key_id]
-            return build(kept, self.distrusted - {key_id})
+            return build(kept, self.distrusted - {key_id}, self.retired | {key_id})
 
     def scoped(self, contexts: Iterable[str]) -> ScopedKeyring:
         """Return a keyring that holds only the keys of some contexts, under each of this one's keys.
@@ -322,12 +323,9 @@ class Keyring(RingKeys):
         """Become the live keyring that a reference means, for serialisers that restore state into a bare object."""
         if hasattr(self, "_keys"):
             raise AttributeError("a Keyring cannot be changed: it has its keys.")
-        live = process.restorers[Keyring](*state)
-        if not isinstance(live, Keyring):
-            live = live.resolve()
-        if isinstance(live, ScopedKeyring):
-            raise KeyUnavailableError(f"locked: key id {state[0][0]} is needed, and only a scoped keyring is at hand.")
-        fill_ring(self, secret_text.Held(keys_of(live), live.distrusted), live.uri, live.source)
+        found = process.restorers[Keyring](*state)
+        live = found if isinstance(found, Keyring) else found.resolve()
+        fill_ring(self, secret_text.Held(keys_of(live), live.distrusted), live.retired, live.uri, live.source)
 
     def _event(self, action: str, **facts: Any) -> events.event:
         return events.event(action, "Keyring", key_ids=list(self.key_ids), **facts)
@@ -336,13 +334,14 @@ class Keyring(RingKeys):
 def build(
     keys: Sequence[bytes],
     distrusted: frozenset[str] = frozenset(),
+    retired: frozenset[str] = frozenset(),
     *,
     uri: str | None = None,
     source: bytes | None = None,
 ) -> Keyring:
     """Make a keyring of these keys, the primary first; those with ids in ``distrusted`` open no models."""
     keyring = object.__new__(Keyring)
-    fill_ring(keyring, secret_text.Held(list(keys), distrusted), uri, source)
+    fill_ring(keyring, secret_text.Held(list(keys), distrusted), retired, uri, source)
     return keyring
 
 

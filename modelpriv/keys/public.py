@@ -11,6 +11,7 @@ from modelpriv._core import files
 from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.keys.derivation import VERSION, enc
 from modelpriv.keys.opaque import Opaque, fill
+from modelpriv.keys.parameter import NotAKey
 from modelpriv.keys.text import from_line, to_line
 
 __all__ = ["PublicKey", "read_line", "read_public_keys", "write_line"]
@@ -110,6 +111,8 @@ def read_public_keys(cls: type[Key], values: object, parameter: str, remedy: str
         It is not a list of such keys.
     """
     name = cls.__name__
+    if isinstance(values, NotAKey):
+        raise ParameterError(values.reason)
     if isinstance(values, str | bytes | cls) or not isinstance(values, Iterable):
         raise ParameterTypeError(
             f"{parameter} must be a list of {name} objects or their lines of text, got {type(values).__name__}. Write "
@@ -117,6 +120,8 @@ def read_public_keys(cls: type[Key], values: object, parameter: str, remedy: str
         )
     found = [cls(one) if isinstance(one, str) else one for one in values]
     for one in found:
+        if isinstance(one, NotAKey):
+            raise ParameterError(one.reason)
         if not isinstance(one, cls):
             raise ParameterTypeError(
                 f"{parameter} must hold {name} objects or their lines of text, got {type(one).__name__}. {remedy}"

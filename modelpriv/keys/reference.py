@@ -155,7 +155,7 @@ class KeyReference:
     def resolve(self) -> AnyKeyring:
         """Return the keyring: the one that opened the enclosing file, a live one of this process, or from the URI.
 
-        Where the whole keyring is none of these, a live scoped one of the same ring serves for its contexts.
+        A scoped keyring never takes the place of a whole one: pass the keyring that a grant opened as ``key=``.
 
         Raises
         ------
@@ -164,13 +164,7 @@ class KeyReference:
         """
         if (keyring := self.held()) is not None:
             return keyring
-        try:
-            self._keyring = self._from_uri()
-        except KeyUnavailableError:
-            partial: ScopedKeyring | None = registry.find_scoped(self._fingerprints, None)
-            if self.scope is not None or partial is None:
-                raise
-            return partial  # and not kept: the whole one may come
+        self._keyring = self._from_uri()
         return self._keyring
 
     def __repr__(self) -> str:
@@ -201,6 +195,8 @@ class KeyReference:
         scope = "" if self.scope is None else f" for contexts {', '.join(map(repr, self.scope.contexts))}"
         wanted = f"locked: key id {self.primary} is needed{scope}"
         remedy = "Load the keyring that holds it and keep it in a variable: keys = Keyring.load(...)."
+        if self.scope is None and registry.find_scoped(self._fingerprints, None) is not None:
+            remedy += " Or, if you trust who granted it, pass the scoped keyring that is at hand: set_params(key=...)."
         if self._uri is None:
             raise KeyUnavailableError(f"{wanted}, and no keyring of this process holds it. {remedy}")
         try:

@@ -1,5 +1,6 @@
 """The keys of a whole ring, and the keys that are derived from them for each context and use."""
 
+import secrets
 from typing import Any
 
 from modelpriv._core import process
@@ -9,19 +10,21 @@ from modelpriv.keys.opaque import fill
 from modelpriv.keys.ring import Ring
 from modelpriv.keys.scoped import Scope, ScopedKeyring
 
-__all__ = ["RingKeys", "fill_ring", "keys_of", "narrow"]
+__all__ = ["RingKeys", "fill_ring", "keys_of", "narrow", "new_key"]
 
 
 class RingKeys(Ring):
     """A ring that holds its own keys, from which all others are derived; see `modelpriv.keys.derivation`."""
 
-    __slots__ = ("_keys", "_source", "_uri", "distrusted")
+    __slots__ = ("_keys", "_source", "_uri", "distrusted", "retired")
 
     _keys: dict[str, bytes]
     _source: bytes | None
     _uri: str | None
     distrusted: frozenset[str]
     """The ids of the keys that open tokens but no models; see `Keyring.distrust`."""
+    retired: frozenset[str]
+    """The ids of the keys that were retired in this process, so that `Keyring.save` may drop them from a file."""
 
     @property
     def uri(self) -> str | None:
@@ -118,7 +121,17 @@ def narrow(ring: RingKeys, scope: Scope) -> ScopedKeyring:
     return scoped.build(ring.fingerprints, scope, context_keys, audit_keys)
 
 
-def fill_ring(ring: RingKeys, held: secret_text.Held, uri: str | None, source: bytes | None) -> None:
+def new_key(ring: RingKeys) -> bytes:
+    """Make a random key whose id is not in the ring."""
+    fresh = secrets.token_bytes(derivation.KEY_LENGTH)
+    while derivation.key_id(fresh).hex() in ring.key_ids:  # once in four thousand million times
+        fresh = secrets.token_bytes(derivation.KEY_LENGTH)
+    return fresh
+
+
+def fill_ring(
+    ring: RingKeys, held: secret_text.Held, retired: frozenset[str], uri: str | None, source: bytes | None
+) -> None:
     """Set what a ring holds, once, and let references find it."""
     keys = held.keys
     fingerprints = tuple(map(derivation.fingerprint, keys))
@@ -127,5 +140,13 @@ def fill_ring(ring: RingKeys, held: secret_text.Held, uri: str | None, source: b
         raise ParameterError(
             "two keys of the keyring have one key id, so that tokens could not say which one is theirs."
         )
-    fill(ring, _keys=by_id, _uri=uri, _source=source, fingerprints=fingerprints, distrusted=held.distrusted)
+    fill(
+        ring,
+        _keys=by_id,
+        _uri=uri,
+        _source=source,
+        fingerprints=fingerprints,
+        distrusted=held.distrusted,
+        retired=retired,
+    )
     process.keyrings.add(ring)

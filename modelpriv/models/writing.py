@@ -14,7 +14,7 @@ from modelpriv import sealing
 from modelpriv._core import compat
 from modelpriv._core.checks import OneOf, check
 from modelpriv.errors import ParameterError
-from modelpriv.keys import KeyParameter, resolve_whole, workers
+from modelpriv.keys import KeyParameter, PublicParameter, resolve_whole, workers
 from modelpriv.models.delegation import METHODS, DelegatingEstimator
 from modelpriv.models.locked import VERSION, Locked
 from modelpriv.sealing.contents import Contents
@@ -39,11 +39,11 @@ class SealedWhenWritten(DelegatingEstimator):
     """
 
     key = KeyParameter()
-    recipients: Any
+    recipients = PublicParameter()
     scope: str
     code: str
     policy: AccessPolicy | None
-    sign_with: Any
+    sign_with = PublicParameter()
     metadata: Any
 
     _locked: Locked | None = None

@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 
 from modelpriv._core import events
-from modelpriv.errors import ParameterTypeError
-from modelpriv.keys import SigningKey
+from modelpriv.errors import ParameterError, ParameterTypeError
+from modelpriv.keys import NotAKey, SigningKey
 from modelpriv.sealing.access import Ways
 from modelpriv.sealing.format import floe, layout, signature, slots
 from modelpriv.sealing.format.digest import Digest
@@ -28,6 +28,8 @@ def origin(ways: Ways, sign_with: SigningKey | None) -> str:
 
 def check_signing_key(key: object) -> SigningKey | None:
     """Return a signing key or None, and refuse anything else."""
+    if isinstance(key, NotAKey):
+        raise ParameterError(key.reason)
     if key is not None and not isinstance(key, SigningKey):
         raise ParameterTypeError(
             f"sign_with must be a SigningKey, got {type(key).__name__}: SigningKey.load(path) reads one. A model that "

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, clone
 
 from modelpriv import FieldEncryptor
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError, SealedFileError
-from modelpriv.keys import KeyReference, Keyring, container, derivation, opening
+from modelpriv.keys import Identity, KeyReference, Keyring, SigningKey, container, derivation, opening
 from modelpriv.keys.keyring import build
 from modelpriv.keys.providers.passphrase import PassphraseProvider
 from modelpriv.keys.secret_text import read as read_secret
@@ -412,3 +412,83 @@ def test_no_keyring_over_another(keyring, tmp_path):
     rotated = keyring.rotate()
     rotated.save(path, passphrase=PASSPHRASE)
     rotated.retire(keyring.primary).save(path, passphrase=PASSPHRASE)
+
+
+# --- files that must not be lost, or put back ---
+
+PASSPHRASE = "correct horse battery staple"
+
+
+def test_a_newer_file_is_not_replaced(tmp_path):
+    """A file with a key that the keyring does not hold is not replaced: what only that key opens would be lost."""
+    older, path = Keyring.generate(), tmp_path / "keys.json"
+    newer = older.rotate()
+    newer.save(path, passphrase=PASSPHRASE)
+    before = path.read_bytes()
+    with pytest.raises(ParameterError, match=rf"{newer.primary}.*may be newer"):
+        older.save(path, passphrase=PASSPHRASE)
+    assert path.read_bytes() == before
+
+
+def test_an_older_file_is_replaced(tmp_path):
+    """After a rotation, or after a key was retired, the keyring is saved over its older state."""
+    keys, path = Keyring.generate(), tmp_path / "keys.json"
+    keys.save(path, passphrase=PASSPHRASE)
+    rotated = keys.rotate()
+    rotated.save(path, passphrase=PASSPHRASE)
+    rotated.retire(keys.primary).save(path, passphrase=PASSPHRASE)
+    assert Keyring.load(path, passphrase=PASSPHRASE).key_ids == (rotated.primary,)
+
+
+def test_a_retired_key_stays_retired_through_rotations(tmp_path):
+    """What was retired before a rotation may still be dropped from the file after it."""
+    keys, path = Keyring.generate().rotate(), tmp_path / "keys.json"
+    keys.save(path, passphrase=PASSPHRASE)
+    kept = keys.retire(keys.key_ids[1]).rotate().distrust(keys.primary)
+    kept.save(path, passphrase=PASSPHRASE)
+    assert keys.key_ids[1] not in Keyring.load(path, passphrase=PASSPHRASE).key_ids
+
+
+@pytest.mark.parametrize("kind", ["signing key", "identity", "text"])
+def test_a_file_of_another_kind_is_not_replaced(tmp_path, kind):
+    """A file that is not a keyring is not replaced, and the message names what it is where that is known."""
+    path = tmp_path / "file"
+    if kind == "signing key":
+        SigningKey.generate().save(path, passphrase=PASSPHRASE)
+    elif kind == "identity":
+        Identity.generate("x25519").save(path, passphrase=PASSPHRASE)
+    else:
+        path.write_text("a novel")
+    before = path.read_bytes()
+    with pytest.raises(ParameterError, match="another kind" if kind == "text" else kind):
+        Keyring.generate().save(path, passphrase=PASSPHRASE)
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_is_replaced(tmp_path):
+    """An empty file, as tempfile makes it, holds nothing that could be lost."""
+    path = tmp_path / "keys.json"
+    path.touch(mode=0o600)
+    keys = Keyring.generate()
+    keys.save(path, passphrase=PASSPHRASE)
+    assert Keyring.load(path, passphrase=PASSPHRASE).key_ids == keys.key_ids
+
+
+def test_an_older_file_that_was_put_back_is_noticed(tmp_path):
+    """Loading with the newest key's id refuses an older file, and takes the newest."""
+    keys, path = Keyring.generate(), tmp_path / "keys.json"
+    keys.save(path, passphrase=PASSPHRASE)
+    newer = keys.rotate()
+    with pytest.raises(KeyUnavailableError, match=f"does not hold key id {newer.primary}, which you expect"):
+        Keyring.load(path, passphrase=PASSPHRASE, expect=newer.primary)
+    newer.save(path, passphrase=PASSPHRASE)
+    assert Keyring.load(path, passphrase=PASSPHRASE, expect=newer.key_ids).primary == newer.primary
+
+
+@pytest.mark.parametrize("expect", ["3fa1c2", 5, [b"3fa1c2d4"], ["canary-canary"]])
+def test_what_is_expected_must_be_key_ids(tmp_path, expect):
+    """Anything but key ids is refused, and not repeated."""
+    Keyring.generate().save(tmp_path / "keys.json", passphrase=PASSPHRASE)
+    with pytest.raises(ParameterError, match="8 hexadecimal digits") as raised:
+        Keyring.load(tmp_path / "keys.json", passphrase=PASSPHRASE, expect=expect)
+    assert "canary" not in str(raised.value)

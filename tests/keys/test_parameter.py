@@ -9,11 +9,12 @@ import pytest
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from modelpriv import FieldEncryptor, KeyedProjection, Pseudonymizer, Replacer
-from modelpriv.errors import ParameterError
-from modelpriv.keys import Keyring
+from modelpriv import EncryptedEstimator, FieldEncryptor, KeyedProjection, Pseudonymizer, Replacer
+from modelpriv.errors import ParameterError, ParameterTypeError
+from modelpriv.keys import Identity, Keyring, SigningKey
 
 KEYED = [FieldEncryptor, Pseudonymizer, Replacer, KeyedProjection]
 ROWS = [["1"], ["2"]]
@@ -69,3 +70,46 @@ def test_copies_and_hashes(keyring):
     del step
     assert joblib.hash(FieldEncryptor(key="a canary")) == joblib.hash(FieldEncryptor(key="another"))
     assert isinstance(FieldEncryptor(key=keyring).key, Keyring)
+
+
+# --- secret text where public keys belong ---
+
+SECRETS = [
+    Keyring.generate().export_secret(),
+    Identity.generate("x25519").export_secret(),
+    SigningKey.generate().export_secret(),
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=["keyring", "identity", "signing key"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda secret: FieldEncryptor(recipients=[secret]),
+        lambda secret: FieldEncryptor(recipients=(secret,)),
+        lambda secret: FieldEncryptor(recipients=secret),
+        lambda secret: FieldEncryptor(key=[secret]),
+        lambda secret: FieldEncryptor(key=secret.encode()),
+        lambda secret: EncryptedEstimator(Ridge(), key=Keyring.generate(), sign_with=secret),
+        lambda secret: EncryptedEstimator(Ridge(), recipients=[secret]),
+        lambda secret: FieldEncryptor().set_params(recipients=[secret]),
+    ],
+)
+def test_secret_text_is_not_kept(secret, make):
+    """A secret text in any of these places is in no repr, parameter or pickle, and fit says what to pass instead."""
+    step = make(secret)
+    for one in (step, clone(step)):
+        shown = repr(one) + one._repr_html_() + repr(one.get_params())
+        assert secret not in shown
+        assert secret[-20:] not in shown
+    with pytest.raises((ParameterError, ParameterTypeError), match=r"secret text|keyring URI") as raised:
+        step.fit([["a"], ["b"]], [0, 1])
+    assert secret not in str(raised.value)
+    if isinstance(step, FieldEncryptor):
+        assert secret.encode() not in pickle.dumps(step)
+
+
+def test_public_text_is_kept():
+    """Lines of recipients stay as they were given."""
+    lines = [str(Identity.generate("x25519").recipient)]
+    assert FieldEncryptor(recipients=lines).recipients is lines

@@ -11,6 +11,7 @@ from modelpriv._columns.dtypes import DType
 from modelpriv._columns.frame import Built, Column, as_names, nulls_alone, open_frame, read_cells
 from modelpriv._core import events
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
+from modelpriv.keys import PublicParameter
 from modelpriv.transformers.field_encryptor.columns import EncryptingTransformer, bound, column_context
 from modelpriv.transformers.field_encryptor.states import rewrapped
 from modelpriv.transformers.keyed import KeyedCall, context_of
@@ -113,6 +114,8 @@ class FieldEncryptor(EncryptingTransformer):
     >>> step.inverse_transform(released).equals(people)
     True
     """
+
+    recipients = PublicParameter()
 
     def __init__(
         self,
