@@ -34,7 +34,7 @@ examples:
 In code, key="file:keys.json" or key="keyring:modelpriv/ada" then names the keyring."""
 _KEYGEN = """\
 Make a keyring with one new key. TO is a file, wrapped under a passphrase by Argon2id, or keyring:SERVICE/USER, an entry
-of the system's keyring. What is there is never replaced: a keyring that is lost takes all that it protects with it."""
+of the system's keyring. An existing entry is never replaced: if you lose a keyring, you lose all that it protects."""
 _ROTATE = """\
 Put a new key in front of the keyring in FILE: what is written from now on uses it, and what was written before still
 opens. Then move tables with FieldEncryptor.rewrap and models with modelpriv.rewrap; key_usage says what still needs
@@ -42,7 +42,7 @@ the older key, and Keyring.retire takes it out. A file that a provider wraps, su
 Python: Keyring.load(FILE, provider=...).rotate().save(FILE, wrap_with=...)."""
 _INSPECT = """\
 Show what FILE says of itself, without a key: a sealed model, a keyring file, a grant, or the key ids of the tokens in a
-Parquet or Arrow file. Until it is opened with a key nobody can tell whether any of it is true."""
+Parquet or Arrow file. Until it is opened with a key no one can tell whether any of it is true."""
 _VERIFY = """\
 Check every line of the audit log LOG and that none is missing. With --expected-head, a text that an earlier run of
 this command or AuditLog.head() gave and that was kept elsewhere, a log that was put back to an earlier state is found
@@ -147,7 +147,7 @@ def _inspect_line(path: Path) -> str:
         return "\n".join(
             [f"unverified: {kind} file", *(f"  {name}: {said!r}" for name, said in sorted(public.items()))]
         )
-    raise SealedFileError(f"{path} is none of modelpriv's files, or it was cut or altered.")
+    raise SealedFileError(f"{path} is not a file of modelpriv, or it was cut or altered.")
 
 
 def _verify(given: argparse.Namespace) -> str:

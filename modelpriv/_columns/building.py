@@ -58,7 +58,7 @@ def _build_categories(data: Any, dtype: DType, spec: DType, known: Any) -> Any:
     new = found.filter(pc.invert(pc.is_in(found, value_set=known)))
     if len(new):
         if dtype.ordered or dtype.native == "Enum":
-            # Where in the order these cells stand is not known, and none may be lost: they come back as they are.
+            # The place of these cells in the order is not known, and none may be lost: they come back as they are.
             return build(data, default_dtype(dtype.container, data.type))
         known = pa.concat_arrays([known, new])
     if dtype.container == "polars":
@@ -98,7 +98,7 @@ def _build_numpy(data: Chunked, dtype: DType) -> Any:
 
 
 def _build_own(numbers: Any, dtype: DType) -> Any:
-    """Build numbers of the column's own numpy dtype that nobody else holds, without a copy."""
+    """Build numbers of the column's own numpy dtype that nothing else holds, without a copy."""
     if not isinstance(numbers, np.ma.MaskedArray):
         return numbers
     if dtype.container == "pandas":

@@ -45,7 +45,7 @@ class Column:
 class Built:
     """A column on its way back: its cells, the dtype that they take, and the categories of a categorical.
 
-    Cells are in Arrow, in one chunk or several, or numbers in a numpy array that nobody else holds: a masked one for
+    Cells are in Arrow, in one chunk or several, or numbers in a numpy array that nothing else holds: a masked one for
     nulls among integers and bools.
     """
 
@@ -114,7 +114,7 @@ class _Pandas(Frame):
         return read_pandas(self.native.iloc[:, position], name)
 
     def replaced(self, columns: Mapping[int, Built]) -> Table:
-        # Before pandas 3 a shallow copy shares its cells with the input, and whoever writes to one writes to both.
+        # Before pandas 3 a shallow copy shares its cells with the input, so that writing to one writes to both.
         result = self.native.copy(deep=_PANDAS_COPIES_EAGERLY)
         for position, column in columns.items():
             values = self._build(position, column)
@@ -196,7 +196,7 @@ class _Array(Frame):
         return result
 
     def as_dtype(self, result: Table, dtype: Any) -> Table:
-        # Columns that passed beside tokens came back as objects; with all columns open they have one dtype again.
+        # Columns that passed next to tokens came back as objects; with all columns open they have one dtype again.
         if dtype is None or result.dtype == dtype:
             return result
         try:
@@ -254,7 +254,7 @@ def open_frame(X: Table) -> Frame:
 
 
 def as_names(columns: Any) -> list[Any] | None:
-    """Return a list of names or positions as a list; None if it is none, as a text or a series, which holds cells."""
+    """Return a list of names or positions as a list; None if it is not, as a text or a series, which holds cells."""
     listed = isinstance(columns, (Sequence, AbstractSet, np.ndarray, pd.Index)) and not isinstance(
         columns, (str, bytes)
     )

@@ -1,6 +1,6 @@
 """What a fitted object keeps of columns, as plain data: dtypes and arrays as dicts of built-in types and numpy arrays.
 
-Nothing here names a class of this package, so that what was pickled opens in every later version. A class of cells, a
+Nothing here names a class of this package, so that pickles open in every later version. A class of cells, a
 time zone and a dtype of a container are written by their public names; an Arrow type as the bytes of its IPC schema.
 """
 
@@ -128,7 +128,10 @@ def _polars_to_plain(native: Any) -> Plain:
         if own is None or own.is_global():
             return {"categorical": None}
         return {"categorical": {"name": own.name(), "namespace": own.namespace(), "physical": str(own.physical())}}
-    return {"arrow": _type_to_bytes(pl.Series(dtype=native).to_arrow().type)}
+    plain: Plain = {"arrow": _type_to_bytes(pl.Series(dtype=native).to_arrow().type)}
+    if isinstance(native, pl.Decimal) and native.precision is None:  # older polars leaves it open
+        plain["precision"] = None
+    return plain
 
 
 def _polars_from_plain(plain: Mapping[str, Any]) -> Any:
@@ -136,7 +139,7 @@ def _polars_from_plain(plain: Mapping[str, Any]) -> Any:
 
     if "arrow" in plain:
         empty: Any = pl.from_arrow(pa.array([], _type_from_bytes(plain["arrow"])))
-        return empty.dtype
+        return pl.Decimal(None, empty.dtype.scale) if "precision" in plain else empty.dtype
     own = plain["categorical"]
     if own is None:
         return pl.Categorical()

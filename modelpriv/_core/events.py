@@ -44,7 +44,7 @@ if LOGGER.level == logging.NOTSET:  # otherwise the program configured it before
 
 
 def recording() -> bool:
-    """Tell whether anybody listens."""
+    """Return whether anything listens."""
     return bool(process.listeners) or LOGGER.isEnabledFor(LEVEL)
 
 
@@ -52,7 +52,7 @@ class event:  # noqa: N801 - used as a function, in a with statement
     """A block that is one event: what is done, on what, and in the end with what result.
 
     It protects nothing; it makes seen what was done. It leaks the names of columns and files to the log, and never
-    holds a cell, a key or the words of an error. It does not stop anybody from turning the log off.
+    holds a cell, a key or the words of an error. It does not stop anyone from turning the log off.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ class Listener:
         return self in process.listeners
 
     def attach(self) -> None:
-        """Hear from now on; events are on while anybody hears."""
+        """Hear from now on; events are on while anything hears."""
         process.listeners.append(self)
 
     def detach(self) -> None:
@@ -203,4 +203,4 @@ def _who() -> dict[str, str]:
 def _user_by_id() -> str:
     import pwd  # noqa: PLC0415 - not on Windows
 
-    return pwd.getpwuid(os.geteuid()).pw_name  # and not the environment, which anybody can set
+    return pwd.getpwuid(os.geteuid()).pw_name  # and not the environment, which anyone can set

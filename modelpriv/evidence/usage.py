@@ -59,8 +59,8 @@ def key_usage(X: Any) -> dict[str, int]:
 
     Notes
     -----
-    *Protects against* losing data with a key that was thought to be unused. *Leaks* nothing: key ids stand in every
-    token. It *cannot* see pseudonyms, fakes, format-preserving ciphertext and projections, which name no key, nor
+    *Protects against* losing data with a key that was thought to be unused. *Leaks* nothing: every token holds its key
+    id. It *cannot* see pseudonyms, fakes, format-preserving ciphertext and projections, which name no key, nor
     anything that it is not shown. A text that has the form of a token counts as one.
 
     Examples
@@ -118,7 +118,7 @@ def _in_file(path: Path) -> Iterator[tuple[str, int]]:
     else:
         raise InputTypeError(
             f"{str(path)!r} is no Parquet or Arrow file, keyring file or sealed model. Of another table, load it and "
-            "pass it; what stands in a pickle, joblib or skops file tells modelpriv.leak_report, not loading it."
+            "pass it. Use modelpriv.leak_report to inspect a pickle, joblib or skops file without loading it."
         )
 
 

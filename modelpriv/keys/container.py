@@ -51,7 +51,7 @@ def choose_provider(passphrase: str | bytes | None, wrap_with: object) -> KeyPro
     Raises
     ------
     ParameterError, ParameterTypeError
-        There is neither, or both, or one is none.
+        There is neither, or both, or one has another type.
     """
     if (passphrase is None) == (wrap_with is None):
         raise ParameterError("the file is wrapped by one of two: give passphrase=, or wrap_with= a provider.")

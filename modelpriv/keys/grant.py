@@ -179,7 +179,7 @@ def make(keyring: ScopedKeyring, recipient: object, sign_with: object) -> Grant:
     Raises
     ------
     ParameterError, ParameterTypeError
-        Recipient or signing key is none.
+        The recipient or the signing key is something else.
     """
     recipient = Recipient(recipient) if isinstance(recipient, str) else recipient
     if not isinstance(recipient, Recipient):

@@ -71,7 +71,7 @@ class Kind(ABC):
 
     @abstractmethod
     def public(self, private: bytes) -> bytes:
-        """Return the public key of a private one; ValueError if it is none."""
+        """Return the public key of a private one; ValueError if it is not one."""
 
     @abstractmethod
     def check(self, public: bytes) -> None:

@@ -74,7 +74,7 @@ def check_replaced(path: str | os.PathLike[str], key_ids: Collection[str]) -> No
     try:
         with Path(path).open("rb") as file:
             begins = file.read(64)
-    except OSError:  # there is none, or writing will say what is wrong
+    except OSError:  # it does not exist, or writing will say what is wrong
         return
     kind = magic.identify(begins)
     if begins and kind != magic.KEYRING:

@@ -78,7 +78,7 @@ class KeyReference:
     It takes the place of the `Keyring` when an object is unpickled and its keyring is not at hand: the object is then
     locked. `resolve` tries again each time, and once it has found the keyring it keeps it.
 
-    It protects against keys in pickles: it holds ids, check values and the URI, none of which opens anything. It leaks
+    It protects against keys in pickles: it holds ids, check values and the URI, and nothing that opens. It leaks
     how many keys the ring had and which objects share a ring. It does not fetch anything until it is asked.
 
     Parameters
@@ -143,7 +143,7 @@ class KeyReference:
         return self._fingerprints[0]
 
     def means(self, keyring: AnyKeyring) -> bool:
-        """Tell whether a keyring holds the key that is wanted."""
+        """Return whether a keyring holds the key that is wanted."""
         return self.wanted in keyring.fingerprints
 
     def held(self) -> AnyKeyring | None:
@@ -160,7 +160,7 @@ class KeyReference:
         Raises
         ------
         KeyUnavailableError
-            There is none; the message names the key id that is wanted.
+            It is not at hand; the message names the key id that is wanted.
         """
         if (keyring := self.held()) is not None:
             return keyring

@@ -12,7 +12,7 @@ Fingerprint = tuple[str, bytes]
 
 
 class Ring(Secret):
-    """Keys under ids, of which the first is the primary one: it protects what is written now.
+    """Keys under ids. The first is the primary one: it protects what is written now.
 
     It protects its keys from being seen: no repr, error or pickle holds them. It leaks their ids and check values. It
     does not protect the memory of the process.

@@ -99,7 +99,7 @@ class Signer(PublicKey):
             KINDS[self.kind].public(self._public).verify(signature, message)
         except (InvalidSignature, ValueError):
             raise SealedFileError(
-                f"the signature is not that of signer {self.id}, or what was signed was altered."
+                f"the signature is not that of signer {self.id}, or the signed content was altered."
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""What a model's file shows in clear, found without loading it."""
+"""What a model's file shows in plain text, found without loading it."""
 
 from modelpriv.leaks.findings import Leak, LeakReport
 from modelpriv.leaks.report import leak_report

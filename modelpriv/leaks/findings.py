@@ -60,14 +60,14 @@ class LeakReport:
     >>> from modelpriv import EncryptedEstimator, Keyring
     >>> from modelpriv.sealing import leak_report
     >>> print(leak_report({"note": "a text", "weights": [0.5, 1.5]}))
-    dict: 4 in clear
+    dict: 4 in plain text
     place         kind     size
     model{key 0}  text     4 bytes
     model{0}      text     6 bytes
     model{key 1}  text     7 bytes
     model{1}      numbers  16 bytes
     >>> print(leak_report(EncryptedEstimator(Ridge(), key=Keyring.generate())))
-    EncryptedEstimator: nothing in clear
+    EncryptedEstimator: nothing in plain text
     """
 
     source: str
@@ -81,11 +81,11 @@ class LeakReport:
 
     def __str__(self) -> str:
         if not self.leaks:
-            return f"{self.source}: nothing in clear"
+            return f"{self.source}: nothing in plain text"
         rows = [self._columns(), *self._rows()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([f"{self.source}: {len(self)} in clear", *lines])
+        return "\n".join([f"{self.source}: {len(self)} in plain text", *lines])
 
     def _repr_html_(self) -> str:
         def row(cells: tuple[str, ...], tag: str) -> str:

@@ -26,7 +26,7 @@ _WRAPPER = "modelpriv.EncryptedEstimator"
 
 
 def leak_report(model: object, *, show: bool = False, strict: bool = False) -> LeakReport:
-    """List each class, array and text that stands in clear in a file; nothing of it is loaded.
+    """List each class, array and text that a file shows in plain text, without loading it.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def leak_report(model: object, *, show: bool = False, strict: bool = False) -> L
     Raises
     ------
     SealedFileError
-        Something stands in clear, and it must not; or this is a sealed file that was cut.
+        The file shows something although strict=True; or it is a sealed file that was cut.
     ParameterError
-        The file is none of these, or cut, or it does not end in a reasonable size.
+        The file has another format, or was cut, or it does not end in a reasonable size.
     OSError
         The file cannot be read.
 
@@ -80,7 +80,7 @@ def leak_report(model: object, *, show: bool = False, strict: bool = False) -> L
 
 
 def _in_file(file: BinaryIO, size: int) -> Iterator[Leak]:
-    """Find what stands in clear in a file, by what it begins with."""
+    """Find what a file shows, by how it begins."""
     head = file.read(magic.PRELUDE.size)
     file.seek(0)
     if head.startswith(magic.SEALED.begins):
@@ -132,7 +132,7 @@ def _inflate(data: bytes) -> Iterator[bytes]:
 
 
 def _in_pickles(file: Bounded) -> Iterator[Leak]:
-    """Find what stands in clear in a file of one pickle, and in what somebody wrote behind it."""
+    """Find what a file of one pickle shows, and what follows the pickle."""
     yield from _walk(read_pickle(file), "model")
     if rest := file.size - file.tell():
         yield Leak("behind the model", "bytes", rest)
@@ -156,7 +156,7 @@ def _in_sealed(data: bytes, place: str) -> Iterator[Leak]:
 
 
 def _walk(root: Any, place: str) -> Iterator[Leak]:
-    """Go through an outline, from the first thing to the last; what stands in several places counts in the first."""
+    """Go through an outline, from the first thing to the last; a thing in several places counts in the first."""
     nodes, seen = [(place, root)], set()
     while nodes:
         place, node = nodes.pop()
@@ -173,7 +173,7 @@ Found = tuple[Iterable[Leak], list[tuple[str, Any]]]
 
 
 def _look(place: str, node: Any) -> Found:
-    """Give what stands in clear in a node itself, and the nodes below it."""
+    """Return what a node itself shows, and the nodes below it."""
     leaks: Iterable[Leak] = []
     below: list[tuple[str, Any]] = []
     match node:

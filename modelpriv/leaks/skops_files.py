@@ -1,4 +1,4 @@
-"""Reading a skops file without loading it: its schema, and the sizes of the arrays that stand beside it."""
+"""Reading a skops file without loading it: its schema, and the sizes of the arrays that are stored with it."""
 
 import json
 import zipfile

@@ -35,9 +35,9 @@ class EncryptedEstimator(SealedWhenWritten):
     In memory it behaves as the estimator that it wraps: it fits, predicts, transforms, scores, shows fitted attributes
     and parameters, and works in grid searches and pipelines. A serialiser (pickle, joblib, cloudpickle, skops) gets
     the bytes of a sealed file instead of its state. Unpickled, it is *locked* until its first use, which opens it with
-    the keyring that opened the file around it, a live keyring of the process, or the keyring behind the key's URI. If
-    there is none, each use raises `LockedError` until you call `unlock`. A file for recipients also needs a signer
-    that you trust. With recipients and no key it is *write-only*: only the recipients read what you write.
+    the keyring that opened the file around it, or one that the program named for models, live or by its URI. Without
+    one, each use raises `LockedError` until you call `unlock`. A file for recipients also needs a signer that you
+    trust. With recipients and no key it is *write-only*: only the recipients read what you write.
 
     It protects class, structure, hyper-parameters and everything learnt, against anyone who gets the bytes but not the
     key, and against changes to the bytes. It leaks that there is a model, its size, the ids of the keyring's keys and

@@ -16,7 +16,7 @@ Passphrase = str | bytes
 
 @dataclass(frozen=True, repr=False)  # a repr would show the passphrase
 class Ways:
-    """The ways to open a file, each of which becomes a stanza."""
+    """The ways to open a file. Each becomes a stanza."""
 
     keyring: Keyring | None = None
     passphrase: Passphrase | None = None

@@ -97,7 +97,7 @@ def rewrap(
 
 
 def _kept(found: OpenFile, unwanted: list[str | Recipient]) -> list[Stanza]:
-    """Give the stanzas without those to remove, each of which must be there."""
+    """Return the stanzas without those to remove, which must all be there."""
     removed = [one.id if isinstance(one, Recipient) else one for one in unwanted]
     if not all(isinstance(name, str) for name in removed):
         raise ParameterTypeError(

@@ -59,7 +59,12 @@ def test_time_zones_come_back_from_their_library(zone):
         made = "dateutil/Europe/Rome"
     else:
         made = dt.UTC if zone == "UTC" else dt.timezone(dt.timedelta(minutes=-90))
-    dtype = read_pandas(pd.Series(pd.to_datetime(["2024-01-01"])).dt.tz_localize(made), "a").dtype
+    moments = pd.Series(pd.to_datetime(["2024-01-01"]))
+    try:
+        cells = moments.dt.tz_localize(made)
+    except AttributeError:  # pandas 2.2 with a newer dateutil
+        pytest.skip("this pandas does not know the zones of this dateutil")
+    dtype = read_pandas(cells, "a").dtype
     assert dtype_from_plain(dtype_to_plain(dtype)).native == dtype.native
 
 

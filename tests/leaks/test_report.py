@@ -1,4 +1,4 @@
-"""The leak report: it finds what stands in clear under each serialiser, and what it reads never runs."""
+"""The leak report: it finds what each serialiser shows, and never runs what it reads."""
 
 import contextlib
 import html
@@ -93,7 +93,7 @@ def test_a_sealed_estimator(path, how, keyring):
     for each in (model, pickle.loads(pickle.dumps(model))):
         write(each, path, how)
         assert len(leak_report(path)) == 0
-        assert "nothing in clear" in str(leak_report(path, strict=True))
+        assert "nothing in plain text" in str(leak_report(path, strict=True))
 
 
 def test_what_stands_around_a_sealed_estimator(keyring):
@@ -139,9 +139,9 @@ def test_content_only_if_asked_for(path):
 
 
 def test_strict(path):
-    """With strict, anything in clear raises, naming the places and not what stands there."""
+    """With strict, anything in plain text raises, naming the places and not their content."""
     write(CONTENT, path, "pickle 5")
-    with pytest.raises(SealedFileError, match="in clear") as refused:
+    with pytest.raises(SealedFileError, match="in plain text") as refused:
         leak_report(path, strict=True)
     assert "model{1}" in str(refused.value)
     assert CANARY not in str(refused.value)

@@ -1,6 +1,6 @@
 """Masks of codes: cells with a fixed number of digits or letters, and separators, whose ends stay.
 
-A rule asks the same questions of all cells of a block at once. For a card, of which the last four digits stay::
+A rule asks the same questions of all cells of a block at once. For a card whose last four digits stay::
 
     cell        4 1 1 1 - 1 1 1 1 - 1 1 1 1 - 0 0 4 2
     allowed     1 1 1 1 . 1 1 1 1 . 1 1 1 1 . 1 1 1 1    a digit

@@ -31,7 +31,7 @@ def ip(block: TextBlock) -> Shown:
         last_of_v6, is_v6 = _v6(block, digits, block.bits(colon))
         last = np.where(is_v6, last_of_v6, last)
     fits = is_v4 | is_v6
-    # What is masked of an address is cut to one byte for IPv6, and for IPv4 to three, of which the middle is a dot.
+    # What is masked of an address is cut to one byte for IPv6, and for IPv4 to three with a dot in the middle.
     rows: Any = slice(None) if is_v4.all() else np.flatnonzero(is_v4)
     stops = block.starts + _places(last) + 2
     stops[rows] += 2

@@ -7,7 +7,7 @@ from modelpriv.errors import KeyUnavailableError
 
 __all__ = ["read", "write"]
 
-# By name, for these pretend to keep a secret: in a file in clear, nowhere, or by failing.
+# By name, for these pretend to keep a secret: in a file of plain text, nowhere, or by failing.
 _REFUSED = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
 
 
@@ -67,7 +67,7 @@ def _trusted(backend: Any) -> list[Any]:
     if not trusted:
         names = " and ".join(f"{type(one).__module__}.{type(one).__qualname__}" for one in backends)
         raise KeyUnavailableError(
-            f"{names} keeps no secret: it is in clear, nowhere, or fails. Install the system's own keyring (such as "
-            "GNOME Keyring or KWallet), or use 'file:PATH'."
+            f"{names} keeps no secret: it writes plain text, keeps nothing, or fails. Install the system's own keyring "
+            "(such as GNOME Keyring or KWallet), or use 'file:PATH'."
         )
     return trusted

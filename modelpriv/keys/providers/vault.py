@@ -141,7 +141,7 @@ class VaultProvider(SecretProvider):
                 why = _reason(hvac.exceptions, error)
                 break
             except (requests.exceptions.RequestException, ValueError, LookupError, TypeError, AttributeError):
-                why = "gave an answer that is none of Vault's."
+                why = "gave an answer that Vault does not give."
                 break
         raise KeyUnavailableError(f"{self.describe()} {why}") from None
 

@@ -67,7 +67,7 @@ def _read_table(fill: Callable[[memoryview], None], count: int, length: int) -> 
 def _memories(lengths: list[int]) -> Iterator[memoryview]:
     """Give new memory for each length: a bytearray would be zeroed first, and arrays cannot write to bytes.
 
-    Arrays of middle size, of which a forest has hundreds, share blocks for which numpy asks for huge pages: touching so
+    Arrays of middle size share (a forest has hundreds of them) blocks for which numpy asks for huge pages: touching so
     many small pages for the first time took a fifth of a load. A block lives as long as the last array in it.
     """
     block, left = memoryview(b""), 0

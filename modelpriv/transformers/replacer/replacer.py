@@ -73,7 +73,7 @@ class Replacer(KeyedColumnTransformer):
     key : Keyring or str
         The keyring, or a URI that names it, such as ``"env:MODELPRIV_KEYRING"``. Another primary key gives other fakes.
     locale : str or list of str, default="en_US"
-        Faker's locale, or several, of which each makes an equal part of the fakes.
+        Faker's locale, or several that each make an equal part of the fakes.
     provider_args : dict, optional
         Keyword arguments of the provider.
     values : list, set or column of values, optional

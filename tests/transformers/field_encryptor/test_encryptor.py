@@ -690,7 +690,7 @@ def test_a_context_may_be_given_by_position(people):
         pd.Series([Decimal("9.00"), Decimal("1200.50"), Decimal("-1250000.75"), Decimal("1E-60")], dtype=object),
         pd.Series([1, 2**63, 2**64 - 1], dtype="uint64"),
         pd.Series([0.5, 1e300, 7.0, -0.0]),
-        pd.Series(pd.to_datetime(["1600-01-01", "2262-01-01"])),
+        pd.Series(np.array(["1700-01-01", "2262-01-01"], "datetime64[ns]")),
     ],
     ids=lambda cells: str(cells.dtype),
 )

@@ -533,7 +533,7 @@ def test_several_locales_share_the_fakes():
     )
     is_greek = several.str.contains(r"[\u0370-\u03ff]", regex=True)
     assert 15 < is_greek.sum() < 45
-    assert german.str.isascii().sum() > 30
+    assert sum(map(str.isascii, german)) > 30
     assert greek.str.contains(r"[\u0370-\u03ff]", regex=True).all()
     assert (
         Replacer("last_name", key=KEYS, locale=("de_DE", "el_GR"), pool_size=300, context="c")
