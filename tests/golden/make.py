@@ -5,9 +5,10 @@ Run it once for each released format, from the root of the repository::
     python tests/golden/make.py
 
 Run it on the oldest versions that ``pyproject.toml`` names: numpy 1 does not know the names under which numpy 2 pickles
-arrays, but numpy 2 knows those of numpy 1. It writes into ``tests/golden/VERSION``. Until 0.1.0 is released, run it again
-when a format changes. From then on, the files of a released version stay as they are: a version that cannot open them
-breaks what users have.
+arrays, but numpy 2 knows those of numpy 1. It writes into ``tests/golden/VERSION``.
+
+Until 0.1.0 is released, run it again when a format changes. From then on, the files of a released version stay as they
+are: a version that cannot open them breaks what users have.
 
 The keys are public, and protect nothing.
 """
