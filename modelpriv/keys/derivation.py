@@ -18,6 +18,7 @@ __all__ = [
     "RING_USES",
     "VERSION",
     "WORKING_USES",
+    "check_derivation",
     "context_key",
     "enc",
     "fingerprint",
@@ -46,6 +47,22 @@ def enc(*items: bytes | str) -> bytes:
         A text holds a lone surrogate, which UTF-8 cannot encode.
     """
     return b"".join([len(item).to_bytes(4, "big") + item for item in map(_to_bytes, items)])
+
+
+def check_derivation(use: str, context: str, length: int) -> None:
+    """Refuse what no working key can be derived for, while no key is in any frame that a traceback can record.
+
+    Raises
+    ------
+    ParameterError
+        ``use`` is not one of `WORKING_USES`, ``context`` is no text that UTF-8 can encode, or ``length`` is too large.
+    """
+    _check_use(use, WORKING_USES)
+    enc(context)
+    try:
+        HKDFExpand(SHA256(), length, info=None)
+    except ValueError:
+        raise ParameterError(f"length={length} is more than HKDF-SHA256 can derive, which is 8160 bytes.") from None
 
 
 def context_key(ring_key: bytes, context: str) -> bytes:

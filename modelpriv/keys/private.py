@@ -4,13 +4,14 @@ import os
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
+from modelpriv._core import events
 from modelpriv.errors import SealedFileError
 from modelpriv.keys import container
 from modelpriv.keys.opaque import Secret, fill
 from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.public import PublicKey, write_line
 
-__all__ = ["PrivateKey", "fill_private"]
+__all__ = ["PrivateKey", "fill_private", "secret_line"]
 
 
 class PrivateKey(Secret):
@@ -60,7 +61,10 @@ class PrivateKey(Secret):
         OSError
             The file cannot be read.
         """
-        return cls._open(container.read(path), os.fspath(path), passphrase, provider)
+        with events.event("load", cls.__name__, source=os.fsdecode(path)):
+            key = cls._open(container.read(path), os.fspath(path), passphrase, provider)
+            events.note(**{cls._public_name: key._public_key().id})  # noqa: SLF001 - of this class
+            return key
 
     @classmethod
     def _open(cls, content: bytes, name: str, passphrase: str | bytes | None, provider: KeyProvider | None) -> Self:
@@ -91,14 +95,22 @@ class PrivateKey(Secret):
             The file cannot be written.
         """
         provider = container.choose_provider(passphrase, wrap_with)
-        container.write(path, self._file_kind, self._public_part(), self.export_secret().encode(), provider=provider)
+        with self._event("save", to=os.fsdecode(path), source=provider.describe()):
+            container.write(path, self._file_kind, self._public_part(), self._line().encode(), provider=provider)
 
     def export_secret(self) -> str:
         """Return the private key itself as one line of text: the one way out.
 
         The text starts with ``modelpriv_secret_``, so that scanners find it where it should not be.
         """
+        with self._event("export_secret"):
+            return self._line()
+
+    def _line(self) -> str:
         return write_line(self._word, self._public_key().kind, self._private)
+
+    def _event(self, action: str, **facts: Any) -> events.event:
+        return events.event(action, type(self).__name__, **{self._public_name: self._public_key().id}, **facts)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._public_key().kind} {self._public_key().id}>"
@@ -113,6 +125,11 @@ class PrivateKey(Secret):
 
     def _public_part(self) -> dict[str, str]:
         return {self._public_name: str(self._public_key())}
+
+
+def secret_line(key: PrivateKey) -> str:
+    """Return what `export_secret` gives, for worker processes of this one: nothing is taken out."""
+    return key._line()  # noqa: SLF001 - this module's own
 
 
 def fill_private(made: PrivateKey, private: bytes, public: PublicKey) -> None:

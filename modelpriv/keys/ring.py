@@ -1,8 +1,11 @@
 """What whole and scoped keyrings share: the ids of their keys, and how a pickle refers to them."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from modelpriv._core import events, process
 from modelpriv.errors import KeyUnavailableError
+from modelpriv.keys.derivation import check_derivation
 from modelpriv.keys.opaque import Secret
 
 __all__ = ["Fingerprint", "Ring"]
@@ -43,6 +46,17 @@ class Ring(Secret):
     def __getstate__(self) -> tuple[Any, ...]:
         """Return what refers to the keyring: ids and check values."""
         return self.key_ids, tuple(check for _, check in self.fingerprints)
+
+    def _deriving(
+        self, use: str, context: str, length: int, key_id: str | None
+    ) -> AbstractContextManager[events.event | None]:
+        """Return the event of a derivation, unless it is a step of another event, such as a transformer's call."""
+        check_derivation(use, context, length)
+        if process.event.get() is not None:
+            return nullcontext()
+        used = self.primary if key_id is None else key_id
+        known = [used] if used in self.key_ids else []
+        return events.event("working_key", type(self).__name__, use=use, context=context, key_ids=known)
 
     def _missing(self, what: str, key_id: object, remedy: str = "") -> KeyUnavailableError:
         """Return the error for a key id that is not in the ring."""

@@ -65,7 +65,8 @@ class RingKeys(Ring):
         KeyUnavailableError
             The keyring does not hold the key.
         """
-        return derivation.working_key(derivation.context_key(self._secret(key_id), context), use, length)
+        with self._deriving(use, context, length, key_id):
+            return derivation.working_key(derivation.context_key(self._secret(key_id), context), use, length)
 
     def ring_key(self, use: str, *, length: int, key_id: str | None = None) -> bytes:
         """Derive a key that serves the whole ring.

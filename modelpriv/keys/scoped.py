@@ -114,12 +114,15 @@ class ScopedKeyring(Ring):
         KeyUnavailableError
             The context or the use is not in its scope, it expired, or it does not hold the key.
         """
-        self.scope.check(use, context)
+        with self._deriving(use, context, length, key_id):
+            self.scope.check(use, context)
+            return derivation.working_key(self._context_key(context, key_id), use, length)
+
+    def _context_key(self, context: str, key_id: str | None) -> bytes:
         try:
-            context_key = self._context_keys[self.primary if key_id is None else key_id][context]
+            return self._context_keys[self.primary if key_id is None else key_id][context]
         except (KeyError, TypeError):
             raise self._missing("the scoped keyring", key_id, _AFTER_ROTATION) from None
-        return derivation.working_key(context_key, use, length)
 
     def audit_key(self, *, key_id: str | None = None, scope_id: str | None = None) -> bytes:
         """Return the key of this scope's own audit log; the ring's owner can derive it from the scope's id.

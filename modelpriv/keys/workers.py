@@ -25,6 +25,7 @@ from modelpriv.keys import registry, scoped, secret_text
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import Keyring, build
+from modelpriv.keys.private import secret_line
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference
 from modelpriv.keys.ring import Fingerprint
@@ -64,7 +65,7 @@ def register_keys() -> None:
     compat.register_for_workers(Keyring, _reduce_keyring)
     compat.register_for_workers(ScopedKeyring, _reduce_scoped)
     compat.register_for_workers(Identity, _reduce_identity)
-    compat.register_for_workers(SigningKey, lambda key: _to_relatives(SigningKey.from_secret, key.export_secret()))
+    compat.register_for_workers(SigningKey, lambda key: _to_relatives(SigningKey.from_secret, secret_line(key)))
     compat.register_for_workers(KeyReference, _reduce_reference)
 
 
@@ -99,7 +100,7 @@ def _scoped_arrives(
 
 
 def _reduce_identity(identity: Identity) -> Reduced:
-    return _to_relatives(_identity_arrives, identity.recipient, identity.export_secret())
+    return _to_relatives(_identity_arrives, identity.recipient, secret_line(identity))
 
 
 def _identity_arrives(recipient: Recipient, secret: str) -> Identity:

@@ -36,7 +36,7 @@ from modelpriv.errors import (
     ParameterTypeError,
     SealedFileError,
 )
-from modelpriv.keys import Keyring
+from modelpriv.keys import Keyring, SigningKey
 from modelpriv.keys.text import from_base64
 
 TABLE = pd.DataFrame({"email": ["canary@example.org", None], "age": [36, 41]})
@@ -215,6 +215,58 @@ def test_keyrings_are_recorded(keyring, path, tmp_path, monkeypatch):
     assert found[1]["retired"] == keyring.primary
     assert found[-1]["source"] == "env:MODELPRIV_KEYRING"
     assert all(entry["key_ids"] for entry in found)
+
+
+@pytest.mark.parametrize("kind", [Identity, SigningKey])
+def test_private_keys_are_recorded(keyring, path, tmp_path, kind):
+    """Saving, loading and taking out an identity or a signing key is recorded, with its public key's id."""
+    key = kind.generate()
+    name = "recipient" if kind is Identity else "signer"
+    with AuditLog(path, key=keyring):
+        key.save(tmp_path / "private.json", passphrase="an example")
+        kind.load(tmp_path / "private.json", passphrase="an example")
+        kind.from_secret(key.export_secret())
+    found = entries(path)
+    assert [(entry["action"], entry["subject"]) for entry in found] == [
+        (action, kind.__name__) for action in ("save", "load", "export_secret")
+    ]
+    assert all(entry[name] == getattr(key, name).id for entry in found)
+
+
+def test_what_cannot_be_recorded_is_not_saved(keyring, path, tmp_path):
+    """Without its log, no identity is written or taken out."""
+    log = AuditLog(path, key=keyring).start()
+    path.rename(tmp_path / "away")
+    identity = Identity.generate()
+    with pytest.raises(SealedFileError, match="missing"):
+        identity.save(tmp_path / "identity.json", passphrase="an example")
+    with pytest.raises(SealedFileError, match="missing"):
+        identity.export_secret()
+    assert not (tmp_path / "identity.json").exists()
+    (tmp_path / "away").rename(path)
+    log.stop()
+
+
+def test_a_key_that_a_program_derives_is_recorded(keyring, path):
+    """working_key is an event of its own with use, context and key id; within a transformer's call it is not."""
+    with AuditLog(path, key=keyring):
+        keyring.working_key("ff1", context="card", length=32)
+        keyring.scoped(["card"]).working_key("ff1", context="card", length=32)
+        FieldEncryptor(key=keyring).fit_transform(TABLE)
+    found = [entry for entry in entries(path) if entry["action"] == "working_key"]
+    assert [entry["subject"] for entry in found] == ["Keyring", "ScopedKeyring"]
+    assert all((entry["use"], entry["context"]) == ("ff1", "card") for entry in found)
+    assert all(entry["key_ids"] == [keyring.primary] for entry in found)
+
+
+@pytest.mark.parametrize("kind", [Identity, SigningKey])
+def test_crossing_private_keys_are_no_export(keyring, path, kind):
+    """An identity or signing key that goes to a worker of this process is not recorded as taken out."""
+    from modelpriv.keys import workers  # noqa: PLC0415 - only here
+
+    with AuditLog(path, key=keyring):
+        workers.loads(workers.dumps(kind.generate()))
+    assert entries(path) == []
 
 
 def test_crossing_to_a_worker_is_no_export(keyring, path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,8 +76,7 @@ class FormatCipher:
         if pa.types.is_null(column.data.type):
             return column.data.cast(pa.string())
         check_text(column)
-        key = self.keys.working_key("ff1", context=self.context, length=_KEY_LENGTH, key_id=key_id)
-        apply = partial(cipher, key, len(self.alphabet))
+        apply = self._keyed(cipher, key_id)
         numbers = self._numbers()
         text = _ascii_or_not(column.data, self.alphabet)
         for rows in text.alike():
@@ -91,6 +89,11 @@ class FormatCipher:
                 points[part] = self._encrypt(apply, points[part], numerals[part], chosen, own)
             text.write(rows, points)
         return text.finish()
+
+    def _keyed(self, cipher: Callable[..., Any], key_id: str) -> Callable[[Any, Any], Any]:
+        """Give the cipher its key: a function shows nothing where a traceback's locals are recorded."""
+        key = self.keys.working_key("ff1", context=self.context, length=_KEY_LENGTH, key_id=key_id)
+        return lambda numerals, tweak: cipher(key, len(self.alphabet), numerals, tweak)
 
     def _numbers(self) -> npt.NDArray[Any]:
         """Return each character's number in the alphabet by code point; beyond the alphabet: kept, then strange."""

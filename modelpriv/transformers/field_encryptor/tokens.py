@@ -90,12 +90,15 @@ class Tokens:
             # The ids themselves may be part of a cell that is not a token at all.
             if unknown := len(named - set(self.keys.key_ids)):
                 events.note(unknown_keys=unknown)
-        keys = {bytes.fromhex(key_id): self._key(key_id) for key_id in self.keys.key_ids}
-        associated_data = [self.context.encode(), bound]
-        opened = token.open_(keys, tokens, mode=self.mode, associated_data=associated_data)
+        opened = self._try(tokens, bound)
         if failures == "raise" and opened.verdict.any():
             raise DecryptionError(self._describe(column, opened.verdict))
         return opened
+
+    def _try(self, tokens: Array, bound: Bound) -> token.Opened:
+        """Open with each key of the ring. What fails is raised elsewhere: tracebacks can record a frame's locals."""
+        keys = {bytes.fromhex(key_id): self._key(key_id) for key_id in self.keys.key_ids}
+        return token.open_(keys, tokens, mode=self.mode, associated_data=[self.context.encode(), bound])
 
     def _key(self, key_id: str) -> bytes:
         return self.keys.working_key(f"siv-{self.mode}", context=self.context, length=_KEY_LENGTH, key_id=key_id)
