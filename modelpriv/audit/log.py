@@ -146,6 +146,7 @@ class AuditLog:
             state = self._known[1]
         elif head:
             state = ChainState.read(head, self._keys, self._path)
+            self._check_continued(log)
         elif size:
             raise SealedFileError(
                 f"{self._path}: its head is empty, but the log is not. Keep both files, and start another log."
@@ -160,6 +161,19 @@ class AuditLog:
         if size > state.size:
             state = self._catch_up(log, state)
         return state
+
+    def _check_continued(self, log: BinaryIO) -> None:
+        """Refuse a log without the last line that this one wrote or read: another one, or an older state of it."""
+        before = self._known[1] if self._known is not None else None
+        if before is None or not before.count:
+            return
+        end = with_mac(b"}", before.mac)
+        log.seek(before.size - len(end))
+        if log.read(len(end)) != end:
+            raise SealedFileError(
+                f"{self._path}: it is not the log that was written here before, or an older state of it. Keep it, find "
+                "out who replaced it, and start another log."
+            )
 
     def _catch_up(self, log: BinaryIO, state: ChainState) -> ChainState:
         """Count whole lines behind the head; drop half a line, which never counted."""

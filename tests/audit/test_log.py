@@ -489,6 +489,28 @@ def test_a_rollback_is_found_by_a_noted_head(keyring, path):
         verify(path, key=keyring, expected_head=noted)
 
 
+@pytest.mark.parametrize("other", ["another log", "an older state"])
+def test_nothing_is_written_to_a_log_in_the_place_of_this_one(keyring, path, tmp_path, other):
+    """While a program writes, another log of its keyring, or an earlier state of log and head, is refused."""
+    head = path.with_name("audit.jsonl.head")
+    with AuditLog(tmp_path / "other", key=keyring), AuditLog(path, key=keyring):
+        older = path.read_bytes(), head.read_bytes()
+        for _ in range(3):
+            FieldEncryptor(key=keyring).fit(TABLE)
+        now = path.read_bytes(), head.read_bytes()
+        if other == "another log":
+            FieldEncryptor(key=keyring).fit(TABLE)
+            older = (tmp_path / "other").read_bytes(), (tmp_path / "other.head").read_bytes()
+            now = path.read_bytes(), head.read_bytes()
+        path.write_bytes(older[0])
+        head.write_bytes(older[1])
+        with pytest.raises(SealedFileError, match="not the log that was written here before"):
+            keyring.export_secret()
+        path.write_bytes(now[0])
+        head.write_bytes(now[1])
+    assert verify(path, key=keyring).count >= 5
+
+
 def test_another_history_is_found_by_a_noted_head(keyring, path):
     """A log that a holder of the key wrote anew does not fit a head that was noted before."""
     log = AuditLog(path, key=keyring).start()
