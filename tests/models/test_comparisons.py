@@ -244,3 +244,12 @@ def test_wrapped_is_as_bare(name):
 def test_there_are_enough():
     """No fewer comparisons than the documentation says."""
     assert len(CASES) >= 56
+
+
+def test_where_the_class_decides():
+    """SelectFromModel asks for the class before it lowers its threshold: with the threshold given, both agree."""
+    bare, wrapped = Lasso(), EncryptedEstimator(Lasso(), key=KEYS)
+    given = [SelectFromModel(one, threshold=1e-5).fit(PATIENTS, PROGRESS).get_support() for one in (bare, wrapped)]
+    np.testing.assert_array_equal(*given)
+    assert SelectFromModel(bare).fit(PATIENTS, PROGRESS).threshold_ == 1e-5
+    assert SelectFromModel(wrapped).fit(PATIENTS, PROGRESS).threshold_ > 1e-5
