@@ -241,8 +241,8 @@ class Keyring(RingKeys):
             The key.
         check : iterable, optional
             What might still need it: tables, paths of Parquet files, sealed models and keyring files, fitted objects;
-            see `modelpriv.key_usage`. If one of them needs the key, it is not retired. Nothing else is looked at:
-            something that needs the key and is not given here can never be opened again.
+            see `modelpriv.key_usage`. If one of them needs the key, it is not retired. Nothing else is looked at, nor
+            the keyed steps inside a sealed model: for those, give the loaded model too. What is overlooked is lost.
 
         Raises
         ------
