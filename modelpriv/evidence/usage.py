@@ -6,8 +6,11 @@ import os
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
+from types import MethodType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
@@ -104,7 +107,7 @@ def _in_column(cells: Any) -> Iterator[tuple[str, int]]:
 def _in_file(path: Path) -> Iterator[tuple[str, int]]:
     """Count in a file, by what its first bytes say it is."""
     if path.is_dir():
-        yield from _in_dataset(path, "parquet")
+        yield from _in_folder(path)
         return
     with path.open("rb") as file:
         start = file.read(64)
@@ -122,10 +125,31 @@ def _in_file(path: Path) -> Iterator[tuple[str, int]]:
         )
 
 
+def _in_folder(folder: Path) -> Iterator[tuple[str, int]]:
+    """Count in every file of a folder, each by its own schema, and in the values that name its partitions."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    if not any(path.stat().st_size for path in files):
+        raise InputTypeError(
+            f"{str(folder)!r} holds no file to count in. Give the folder that the table was written to."
+        )
+    for path in files:
+        if path.stat().st_size:  # a mark such as _SUCCESS is empty
+            values = [part.partition("=")[2] for part in path.relative_to(folder).parts[:-1]]
+            yield from _in_column(pa.array([unquote(value) for value in values], pa.string()))
+            yield from _in_file(path)
+
+
 def _in_dataset(path: Path, format_: str) -> Iterator[tuple[str, int]]:
     from pyarrow import dataset  # noqa: PLC0415 - 50 ms that only this needs
 
-    found: Any = dataset.dataset(str(path), format=format_)  # type: ignore[call-overload]  # or the name of one
+    # Without partitioning: what a path says is counted by `_in_folder`.
+    found: Any = dataset.dataset(str(path), format=format_, partitioning=None)  # type: ignore[call-overload]
+    for field in found.schema:
+        if pa.types.is_nested(field.type):
+            raise InputTypeError(
+                f"{str(path)!r}: column {field.name!r} holds {field.type}, and tokens inside of it cannot be counted. "
+                "Load the file and pass a table without that column, or with its values in columns of their own."
+            )
     texts = [field.name for field in found.schema if _may_be_text(field.type)]
     # pyarrow 20 crashes where it skips columns of an Arrow file that holds text in views: such a file is read whole.
     for batch in found.to_batches(columns=texts if format_ == "parquet" else None):
@@ -153,9 +177,13 @@ def _pinned(thing: Any, seen: set[int]) -> Iterator[str]:
         yield from _pinned(list(held.values()), seen)
     elif isinstance(thing, dict):
         yield from _pinned(list(thing.values()), seen)
-    elif isinstance(thing, (list, tuple)):
+    elif isinstance(thing, (list, tuple, set, frozenset)):
         for part in thing:
             yield from _pinned(part, seen)
+    elif isinstance(thing, np.ndarray) and thing.dtype == object:
+        yield from _pinned(thing.ravel().tolist(), seen)
+    elif isinstance(thing, MethodType):
+        yield from _pinned(thing.__self__, seen)
 
 
 def _opening(sealed: bytes) -> Iterator[str]:

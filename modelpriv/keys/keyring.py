@@ -242,7 +242,7 @@ class Keyring(RingKeys):
         check : iterable, optional
             What might still need it: tables, paths of Parquet files, sealed models and keyring files, fitted objects;
             see `modelpriv.key_usage`. If one of them needs the key, it is not retired. Nothing else is looked at, nor
-            the keyed steps inside a sealed model: for those, give the loaded model too. What is overlooked is lost.
+            the keyed steps inside a sealed model: give that model too, as `load` opens it. What is overlooked is lost.
 
         Raises
         ------

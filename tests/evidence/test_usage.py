@@ -2,14 +2,17 @@
 
 import pickle
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from pyarrow import feather
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from modelpriv import EncryptedEstimator, FieldEncryptor, Pseudonymizer, dump, key_usage
 from modelpriv.errors import InputError, InputTypeError, ParameterError, ParameterTypeError, SealedFileError
@@ -181,3 +184,55 @@ def test_a_life(tmp_path):
     newest = newer.retire(keys.primary, check=[customers_out, orders_out])
     assert newest.key_ids == (newer.primary,)
     pd.testing.assert_frame_equal(joined(newest), wanted)
+
+
+# --- what must not be overlooked before a key is retired ---
+
+
+def test_each_file_of_a_folder_has_its_own_schema(keyring, released, tmp_path):
+    """Tokens count in a folder whose first file lacks their column, or holds only nulls in it."""
+    pd.DataFrame({"age": [1]}).to_parquet(tmp_path / "a.parquet")
+    pa.parquet.write_table(pa.table({"name": pa.nulls(2)}), tmp_path / "b.parquet")
+    (tmp_path / "deeper").mkdir()
+    released.to_parquet(tmp_path / "deeper" / "_c.parquet")
+    (tmp_path / "_SUCCESS").touch()
+    assert key_usage(tmp_path) == key_usage(released)
+
+
+def test_tokens_that_name_partitions_count(keyring, released, tmp_path):
+    """A folder that is partitioned by a column of tokens holds them in its names."""
+    name = next(column for column in released if key_usage(released[[column]]))
+    table = pa.table({name: released[name].dropna().astype(str).tolist()[:2], "age": [1, 2]})
+    pa.parquet.write_to_dataset(table, tmp_path, partition_cols=[name])
+    assert key_usage(tmp_path) == {keyring.primary: 2}
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    """A folder without files, or with empty ones, is no evidence that a key is unused."""
+    with pytest.raises(InputTypeError, match="holds no file"):
+        key_usage(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_refused(released, tmp_path):
+    """A file of another kind in a folder is named, not passed over."""
+    released.to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("name\n1")
+    with pytest.raises(InputTypeError, match=r"b\.csv"):
+        key_usage(tmp_path)
+
+
+def test_nested_columns_are_refused(tmp_path):
+    """A column of lists may hold tokens, so it is named and not skipped."""
+    pa.parquet.write_table(pa.table({"tags": [["a"], ["b"]]}), tmp_path / "a.parquet")
+    with pytest.raises(InputTypeError, match="'tags'"):
+        key_usage(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    "hold", [lambda step: {step}, lambda step: np.array([step, None], object), lambda step: step.transform]
+)
+def test_steps_held_otherwise_count(keyring, step, released, hold):
+    """A fitted step counts in a set, in an array of objects and behind one of its methods."""
+    assert key_usage(released)  # so that the step is fitted
+    holder = FunctionTransformer(kw_args={"held": hold(step)})
+    assert key_usage(holder) == {keyring.primary: 1}
