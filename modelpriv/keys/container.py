@@ -109,6 +109,29 @@ def read_public(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     return public
 
 
+def check_kind(path: str | os.PathLike[str], kind: magic.FileType) -> bool:
+    """Refuse to write over a file of another kind, and return whether there is one of this kind.
+
+    Raises
+    ------
+    ParameterError
+        The file has content of another kind.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            begins = file.read(64)
+    except OSError:  # it does not exist, or writing will say what is wrong
+        return False
+    found = magic.identify(begins)
+    if begins and found != kind:
+        what = "of another kind" if found is None else f"of the kind {found.name!r}"
+        raise ParameterError(
+            f"{os.fspath(path)!r} is a file {what}, and not of the kind {kind.name!r}, so it is not replaced: give "
+            "another path."
+        )
+    return bool(begins)
+
+
 def seal(kind: str, public: dict[str, Any], secret: bytes, *, provider: KeyProvider) -> bytes:
     """Return the bytes of a file that holds a secret.
 

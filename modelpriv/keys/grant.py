@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from modelpriv._core import events, files, json
+from modelpriv._core import events, files, json, magic
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import container, scoped, signing
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
@@ -87,7 +87,16 @@ class Grant(Opaque):
         return _build(_parse(container.read(path, private=False), os.fspath(path)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the grant to a file, whole. It holds no secret that its recipient alone would not open."""
+        """Write the grant to a file, whole. It holds no secret that its recipient alone would not open.
+
+        Raises
+        ------
+        ParameterError
+            The path is a file of another kind, which is not replaced.
+        OSError
+            The file cannot be written.
+        """
+        container.check_kind(path, magic.GRANT)
         with files.replacing(path, durable=True) as file:
             file.write(bytes(self))
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
 
 from modelpriv._core import magic
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
@@ -71,15 +70,7 @@ def check_replaced(path: str | os.PathLike[str], key_ids: Collection[str]) -> No
     ParameterError
         The file is another one, or a keyring with a key id that is not among ``key_ids``.
     """
-    try:
-        with Path(path).open("rb") as file:
-            begins = file.read(64)
-    except OSError:  # it does not exist, or writing will say what is wrong
-        return
-    kind = magic.identify(begins)
-    if begins and kind != magic.KEYRING:
-        what = "a file of another kind" if kind is None else f"a {kind.name}"
-        raise ParameterError(f"{os.fspath(path)!r} is {what}, not a keyring, so it is not replaced: give another path.")
+    container.check_kind(path, magic.KEYRING)
     there: set[str] = set()
     with contextlib.suppress(SealedFileError, OSError):
         there.update(map(str, container.read_public(path, _KIND).get("key_ids", ())))

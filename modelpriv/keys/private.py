@@ -1,11 +1,12 @@
 """What `Identity` and `SigningKey` share: a private key that is saved wrapped, and pickled as its public key."""
 
+import contextlib
 import os
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
-from modelpriv._core import events
-from modelpriv.errors import SealedFileError
+from modelpriv._core import events, magic
+from modelpriv.errors import ParameterError, SealedFileError
 from modelpriv.keys import container
 from modelpriv.keys.opaque import Secret, fill
 from modelpriv.keys.providers import KeyProvider
@@ -88,15 +89,30 @@ class PrivateKey(Secret):
         Raises
         ------
         ParameterError, ParameterTypeError
-            There is neither a passphrase nor a provider, or both; the passphrase is empty, or not a text.
+            There is neither a passphrase nor a provider, or both; the passphrase is empty, or not a str; the file is
+            of another kind, or holds another key.
         KeyUnavailableError
             The provider cannot be reached, or refuses.
         OSError
             The file cannot be written.
         """
         provider = container.choose_provider(passphrase, wrap_with)
+        self._check_replaced(path)
         with self._event("save", to=os.fsdecode(path), source=provider.describe()):
             container.write(path, self._file_kind, self._public_part(), self._line().encode(), provider=provider)
+
+    def _check_replaced(self, path: str | os.PathLike[str]) -> None:
+        """Refuse to write over a file of another kind, or over another key, which would be lost."""
+        if not container.check_kind(path, magic.json_file(self._file_kind)):
+            return
+        found: object = self._public_part()
+        with contextlib.suppress(SealedFileError, OSError):
+            found = container.read_public(path, self._file_kind)
+        if found != self._public_part():
+            raise ParameterError(
+                f"{os.fspath(path)!r} holds another {self._file_kind}, so it is not replaced: you would lose it. Give "
+                "another path, or remove the file first."
+            )
 
     def export_secret(self) -> str:
         """Return the private key itself as one line of text: the one way out.

@@ -196,6 +196,7 @@ def test_a_file_of_ours_of_another_kind(keyring, tmp_path):
     identity.save(path, passphrase=PASSPHRASE)
     with pytest.raises(SealedFileError, match="no keyring file: it says that it is a modelpriv identity"):
         Keyring.load(path, passphrase=PASSPHRASE)
+    path.unlink()
     keyring.grant(["a"], recipient=identity.recipient, sign_with=SigningKey.generate()).save(path)
     path.chmod(0o600)
     with pytest.raises(SealedFileError, match="no keyring file: it says that it is a modelpriv grant"):

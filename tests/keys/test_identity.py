@@ -124,18 +124,17 @@ def test_a_file_that_names_another_recipient(mine, tmp_path):
 
 
 def test_death_while_saving_an_identity(mine, tmp_path, interrupt_everywhere):
-    """A process that dies at any step of a save leaves the old identity or the new one, whole."""
-    path, new = tmp_path / "identity.json", Identity.generate("x25519")
+    """A process that dies at any step of a save leaves the file under the old passphrase or the new one, whole."""
+    path, new = tmp_path / "identity.json", f"another {PASSPHRASE}"
     mine.save(path, passphrase=PASSPHRASE)
     old_file = path.read_bytes()
 
     def whole():
-        names = {mine.recipient: "old", new.recipient: "new"}
-        return names[Identity.load(path, passphrase=PASSPHRASE).recipient]
+        state, passphrase = ("old", PASSPHRASE) if path.read_bytes() == old_file else ("new", new)
+        assert Identity.load(path, passphrase=passphrase).recipient == mine.recipient
+        return state
 
-    outcomes = interrupt_everywhere(
-        lambda: path.write_bytes(old_file), lambda: new.save(path, passphrase=PASSPHRASE), whole
-    )
+    outcomes = interrupt_everywhere(lambda: path.write_bytes(old_file), lambda: mine.save(path, passphrase=new), whole)
     assert {state for _, state in outcomes} == {"old", "new"}
 
 

@@ -492,3 +492,52 @@ def test_what_is_expected_must_be_key_ids(tmp_path, expect):
     with pytest.raises(ParameterError, match="8 hexadecimal digits") as raised:
         Keyring.load(tmp_path / "keys.json", passphrase=PASSPHRASE, expect=expect)
     assert "canary" not in str(raised.value)
+
+
+NEW = {
+    "keyring": Keyring.generate,
+    "identity": lambda: Identity.generate("x25519"),
+    "signing key": SigningKey.generate,
+}
+
+
+@pytest.mark.parametrize("there", [*NEW, "text"])
+@pytest.mark.parametrize("saved", NEW)
+def test_no_save_loses_a_key(tmp_path, there, saved):
+    """No private key or keyring is saved over another one, nor over any other file."""
+    path = tmp_path / "file"
+    if there == "text":
+        path.write_text("a novel")
+    else:
+        NEW[there]().save(path, passphrase=PASSPHRASE)
+    before = path.read_bytes()
+    with pytest.raises(ParameterError, match="not replaced"):
+        NEW[saved]().save(path, passphrase=PASSPHRASE)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("saved", NEW)
+def test_the_same_key_is_saved_again(tmp_path, saved):
+    """A key is saved over its own file, so that its passphrase can change."""
+    key, path = NEW[saved](), tmp_path / "file"
+    for passphrase in (PASSPHRASE, f"another {PASSPHRASE}"):
+        key.save(path, passphrase=passphrase)
+        assert type(key).load(path, passphrase=passphrase).__getstate__() == key.__getstate__()
+
+
+@pytest.mark.parametrize("there", [*NEW, "text"])
+def test_a_grant_replaces_only_a_grant(tmp_path, there):
+    """A grant is saved over an older grant, and over nothing else."""
+    path, ada, owner = tmp_path / "file", Identity.generate("x25519"), SigningKey.generate()
+    made = Keyring.generate().grant(["a"], recipient=ada.recipient, sign_with=owner)
+    if there == "text":
+        path.write_text("a novel")
+    else:
+        NEW[there]().save(path, passphrase=PASSPHRASE)
+    before = path.read_bytes()
+    with pytest.raises(ParameterError, match="not replaced"):
+        made.save(path)
+    assert path.read_bytes() == before
+    path.unlink()
+    for _ in range(2):
+        made.save(path)
