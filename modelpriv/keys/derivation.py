@@ -4,6 +4,7 @@
     working key   HKDF-Expand(context key, enc("modelpriv/1", use), n)
     ring-wide key HKDF(ring key, no salt, enc("modelpriv/1", "ring", use), n)
     scope's audit HKDF-Expand(ring-wide key "audit" of 32 bytes, enc("modelpriv/1", "audit", scope id), 32)
+    check value   HKDF-Expand(context key, enc("modelpriv/1", "check"), 16)
 
 A context's key gives that context's working keys and nothing else: it can be handed on without the ring's.
 """
@@ -19,6 +20,7 @@ __all__ = [
     "VERSION",
     "WORKING_USES",
     "check_derivation",
+    "context_check",
     "context_key",
     "enc",
     "fingerprint",
@@ -97,6 +99,14 @@ def ring_wide_key(ring_key: bytes, use: str, length: int) -> bytes:
 def scope_audit_key(ring_audit_key: bytes, scope_id: str) -> bytes:
     """Derive the audit key of one scoped keyring, from which the ring's own cannot be computed."""
     return HKDFExpand(SHA256(), KEY_LENGTH, info=enc(VERSION, "audit", scope_id)).derive(ring_audit_key)
+
+
+def context_check(context_key: bytes) -> bytes:
+    """Return the 16 bytes that tell two keys of one context apart, as `fingerprint` tells two ring keys apart.
+
+    They reveal nothing about the key.
+    """
+    return HKDFExpand(SHA256(), _CHECK_LENGTH, info=enc(VERSION, "check")).derive(context_key)
 
 
 def key_id(ring_key: bytes) -> bytes:

@@ -91,6 +91,8 @@ class KeyReference:
         The keyring URI that the keyring came from.
     scope : Scope, optional
         Of a scoped keyring, what it was for; it becomes no more than that again.
+    context_checks : tuple of tuple of bytes, optional
+        Of a scoped keyring, for each key, the 16-byte check value of each context's key.
 
     Examples
     --------
@@ -107,7 +109,7 @@ class KeyReference:
     modelpriv.errors.KeyUnavailableError: locked: ...
     """
 
-    __slots__ = ("_check_values", "_keyring", "_uri", "key_ids", "scope")
+    __slots__ = ("_check_values", "_context_checks", "_keyring", "_uri", "key_ids", "scope")
 
     key_ids: tuple[str, ...]
     scope: Scope | None
@@ -118,11 +120,13 @@ class KeyReference:
         check_values: tuple[bytes, ...],
         uri: str | None = None,
         scope: Scope | None = None,
+        context_checks: tuple[tuple[bytes, ...], ...] = (),
     ) -> None:
         self.key_ids = tuple(key_ids)
         self._check_values = tuple(check_values)
         self._uri = uri
         self.scope = scope
+        self._context_checks = tuple(context_checks)
         # Now, because the keyring that is opening the enclosing file is known only while it is being opened.
         self._keyring: AnyKeyring | None = None
         self.held()
@@ -178,16 +182,16 @@ class KeyReference:
         return self
 
     def __reduce__(self) -> tuple[type["KeyReference"], tuple[object, ...]]:
-        return KeyReference, (self.key_ids, self._check_values, self._uri, self.scope)
+        return KeyReference, (self.key_ids, self._check_values, self._uri, self.scope, self._context_checks)
 
     @property
     def _fingerprints(self) -> tuple[Fingerprint, ...]:
         return tuple(zip(self.key_ids, self._check_values, strict=True))
 
     def _find(self) -> AnyKeyring | None:
-        live: ScopedKeyring | None = (
-            None if self.scope is None else registry.find_scoped(self._fingerprints, self.scope)
-        )
+        live: ScopedKeyring | None = None
+        if self.scope is not None:
+            live = registry.find_scoped(self._fingerprints, self.scope, self._context_checks)
         whole: Keyring | None = registry.find(self._fingerprints) if live is None else None
         return live or (whole if whole is None or self.scope is None else narrow(whole, self.scope))
 
@@ -195,7 +199,9 @@ class KeyReference:
         scope = "" if self.scope is None else f" for contexts {', '.join(map(repr, self.scope.contexts))}"
         wanted = f"locked: key id {self.primary} is needed{scope}"
         remedy = "Load the keyring that holds it and keep it in a variable: keys = Keyring.load(...)."
-        if self.scope is None and registry.find_scoped(self._fingerprints, None) is not None:
+        if self.scope is not None:
+            remedy += " Or open the grant again and pass the keyring that it gives: set_params(key=...)."
+        elif registry.has_scoped(self.wanted):
             remedy += " Or, if you trust who granted it, pass the scoped keyring that is at hand: set_params(key=...)."
         if self._uri is None:
             raise KeyUnavailableError(f"{wanted}, and no keyring of this process holds it. {remedy}")
@@ -212,7 +218,11 @@ class KeyReference:
 
 
 def restore_keyring(
-    key_ids: tuple[str, ...], check_values: tuple[bytes, ...], uri: str | None = None, scope: Scope | None = None
+    key_ids: tuple[str, ...],
+    check_values: tuple[bytes, ...],
+    uri: str | None = None,
+    scope: Scope | None = None,
+    context_checks: tuple[tuple[bytes, ...], ...] = (),
 ) -> AnyKeyring | KeyReference:
     """Return what a pickle refers to: the keyring itself where it is at hand, else a `KeyReference`.
 
@@ -220,14 +230,14 @@ def restore_keyring(
 
     Parameters
     ----------
-    key_ids, check_values, uri, scope
+    key_ids, check_values, uri, scope, context_checks
         As `KeyReference` takes them.
 
     Returns
     -------
     Keyring, ScopedKeyring or KeyReference
     """
-    reference = KeyReference(key_ids, check_values, uri, scope)
+    reference = KeyReference(key_ids, check_values, uri, scope, context_checks)
     return reference.held() or reference
 
 

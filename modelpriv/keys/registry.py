@@ -10,7 +10,16 @@ from typing import Any, Protocol
 from modelpriv._core import process
 from modelpriv.keys.ring import Fingerprint
 
-__all__ = ["find", "find_identity", "find_identity_of", "find_same", "find_scoped", "opened_from", "opening"]
+__all__ = [
+    "find",
+    "find_identity",
+    "find_identity_of",
+    "find_same",
+    "find_scoped",
+    "has_scoped",
+    "opened_from",
+    "opening",
+]
 
 
 class _Whole(Protocol):
@@ -79,10 +88,22 @@ def find_same(wanted: _Whole) -> Any:
     return next((keyring for keyring in others if content(keyring) == content(wanted)), None)
 
 
-def find_scoped(wanted: Sequence[Fingerprint], scope: object) -> Any:
-    """Find a live scoped keyring of the ring with the wanted primary key: one with this scope, or any if None."""
-    able = (keyring for keyring in process.scoped_keyrings if wanted[0] in keyring.fingerprints)
-    return next((keyring for keyring in able if scope in (None, keyring.scope)), None)
+def find_scoped(wanted: Sequence[Fingerprint], scope: object, context_checks: Sequence[tuple[bytes, ...]]) -> Any:
+    """Find the live scoped keyring that a reference means: one with this scope, and with these very keys.
+
+    Who makes a grant writes its ring's fingerprints and its scope into it, true or not. The check values of the
+    contexts' keys come from the keys themselves, so that a grant with other keys cannot pass for this one.
+    """
+    if len(wanted) != len(context_checks):
+        return None
+    keys = set(zip(wanted, context_checks, strict=True))
+    able = (keyring for keyring in process.scoped_keyrings if keyring.scope == scope)
+    return next((one for one in able if keys <= set(zip(one.fingerprints, one.context_checks, strict=True))), None)
+
+
+def has_scoped(wanted: Fingerprint) -> bool:
+    """Return whether a live scoped keyring says that it comes from the ring with this key."""
+    return any(wanted in keyring.fingerprints for keyring in process.scoped_keyrings)
 
 
 def find_identity(recipient: _Named) -> Any:

@@ -102,6 +102,14 @@ class ScopedKeyring(Ring):
         return self.scope.contexts
 
     @property
+    def context_checks(self) -> tuple[tuple[bytes, ...], ...]:
+        """For each key of the ring, in their order, the check value of each context's key; no secret."""
+        return tuple(
+            tuple(derivation.context_check(self._context_keys[key_id][context]) for context in self.contexts)
+            for key_id in self.key_ids
+        )
+
+    @property
     def uri(self) -> None:
         """None: no URI gives a scoped keyring."""
         return
@@ -145,7 +153,7 @@ class ScopedKeyring(Ring):
         return f"<ScopedKeyring primary={self.primary} contexts={list(self.contexts)!r}>"
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return *super().__getstate__(), None, self.scope
+        return *super().__getstate__(), None, self.scope, self.context_checks
 
 
 def new_scope(contexts: Iterable[str], *, uses: Iterable[str] | None = None, expires: datetime | None = None) -> Scope:

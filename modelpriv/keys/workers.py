@@ -96,7 +96,8 @@ def _scoped_arrives(
     context_keys: dict[str, dict[str, bytes]],
     audit_keys: dict[str, bytes],
 ) -> ScopedKeyring:
-    return registry.find_scoped(fingerprints, scope) or scoped.build(fingerprints, scope, context_keys, audit_keys)
+    made = scoped.build(fingerprints, scope, context_keys, audit_keys)
+    return registry.find_scoped(fingerprints, scope, made.context_checks) or made
 
 
 def _reduce_identity(identity: Identity) -> Reduced:

@@ -78,6 +78,13 @@ def test_working_keys(use):
     assert expand(context_key, plain_enc("modelpriv/1", use), n).hex() == WORKING[use]
 
 
+def test_a_contexts_check_value():
+    """It is recomputed with `hmac` alone, from the context's key, and it is no working key."""
+    context_key = derivation.context_key(RING_KEY, "email")
+    assert derivation.context_check(context_key) == expand(context_key, plain_enc("modelpriv/1", "check"), 16)
+    assert "check" not in derivation.WORKING_USES
+
+
 @pytest.mark.parametrize("use", RING_WIDE)
 def test_ring_wide_keys(use):
     """A ring-wide key is HKDF-SHA256 of the ring's key, as it always was."""

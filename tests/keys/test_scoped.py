@@ -18,7 +18,7 @@ from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeE
 from modelpriv.keys import KeyReference, Keyring, ScopedKeyring, opening, resolve, resolve_whole, workers
 from modelpriv.keys.derivation import RING_USES, WORKING_USES
 from modelpriv.keys.ring_keys import narrow
-from modelpriv.keys.scoped import new_scope
+from modelpriv.keys.scoped import build, keys_of, new_scope
 from modelpriv.keys.text import to_line
 from modelpriv.sealing import dumps, loads
 
@@ -229,6 +229,50 @@ def test_no_scoped_keyring_takes_the_place_of_the_ring():
     with pytest.raises(KeyUnavailableError, match="set_params"):
         opened.inverse_transform(released)
     assert opened.set_params(key=scoped).inverse_transform(released).equals(TABLE[["email"]])
+
+
+def forged(fingerprints, scope):
+    """A scoped keyring with made-up keys that claims a ring and a scope, as a grant of any signer can."""
+    keys = {key_id: dict.fromkeys(scope.contexts, bytes(range(32))) for key_id, _ in fingerprints}
+    return build(fingerprints, scope, keys, dict.fromkeys(keys, bytes(32)))
+
+
+def test_a_forged_one_does_not_take_its_place():
+    """A step that was pickled with a scoped keyring does not take another one that claims its ring and scope."""
+    scoped = Keyring.generate().scoped(["email"])
+    pickled = pickle.dumps(FieldEncryptor(key=scoped).fit(TABLE[["email"]]))
+    claimed = scoped.fingerprints, scoped.scope
+    del scoped
+    gc.collect()
+    false = forged(*claimed)
+    with pytest.raises(KeyUnavailableError, match=r"locked: .* open the grant again"):
+        pickle.loads(pickled).transform(TABLE[["email"]])
+    assert false.contexts == ("email",)
+
+
+def test_one_forged_key_of_several_is_noticed(rotated):
+    """The keys under every id are compared, not the primary one's alone."""
+    scoped = rotated.scoped(["email", "phone"])
+    pickled, last = pickle.dumps(scoped), rotated.key_ids[-1]
+    context_keys, audit_keys = keys_of(scoped)
+    altered = {**context_keys, last: {**context_keys[last], "phone": bytes(32)}}
+    false = build(scoped.fingerprints, scoped.scope, altered, audit_keys)
+    del scoped
+    gc.collect()
+    assert pickle.loads(pickled) is not false
+
+
+def test_a_forged_one_does_not_take_its_place_in_a_worker(keyring):
+    """What arrives in a worker is what was sent, also where another one claims its ring and scope."""
+    scoped = keyring.scoped(["email"])
+    sent = workers.dumps(scoped)
+    wanted = scoped.working_key("ff1", context="email", length=32)
+    false = forged(scoped.fingerprints, scoped.scope)
+    del scoped
+    gc.collect()
+    arrived = workers.loads(sent)
+    assert arrived is not false
+    assert arrived.working_key("ff1", context="email", length=32) == wanted
 
 
 def test_a_bare_object_does_not_become_a_ring_of_it():
