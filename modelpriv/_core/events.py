@@ -1,16 +1,18 @@
 """The event of a key's use: for listeners, and on the logger ``modelpriv.audit``; off by default, and free when off."""
 
+import contextlib
 import functools
 import getpass
 import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from modelpriv._core import process
+from modelpriv.errors import ParameterError, ParameterTypeError
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -20,9 +22,12 @@ __all__ = [
     "LOGGER",
     "OFF",
     "Listener",
+    "acting_as",
     "audited",
     "commit",
+    "direct",
     "event",
+    "facts_of",
     "note",
     "note_columns",
     "note_keys",
@@ -36,6 +41,7 @@ LOGGER = logging.getLogger("modelpriv.audit")
 LEVEL = logging.INFO
 OFF = logging.CRITICAL + 1
 _OK = "ok"
+_LONGEST_NAME = 256
 if LOGGER.level == logging.NOTSET:  # otherwise the program configured it before this import
     LOGGER.setLevel(OFF)
 
@@ -93,6 +99,11 @@ class event:  # noqa: N801 - used as a function, in a with statement
             _record(self._facts, result)  # before the block's result is given out
 
 
+def direct(action: str, subject: str, **facts: Any) -> contextlib.AbstractContextManager[event | None]:
+    """Return an event, unless it would be a step of another one, such as a transformer's call."""
+    return contextlib.nullcontext() if process.event.get() is not None else event(action, subject, **facts)
+
+
 def commit() -> None:
     """Record the event that is going on, if there is one, as done: just before the step that cannot be undone.
 
@@ -137,10 +148,58 @@ def note_keys(*key_ids: str) -> None:
 
 def _record(known: dict[str, Any], result: str) -> None:
     """Tell the listeners and the logger of an event."""
-    facts, now = _plain(known) | _who() | {"pid": os.getpid(), "result": result}, time.time()
+    facts, now = facts_of(known, result), time.time()
     for listener in tuple(process.listeners):
         listener.hear(facts, now)
     LOGGER.log(LEVEL, "%(action)s %(subject)s: %(result)s", facts, extra={"event": facts})
+
+
+def facts_of(known: dict[str, Any], result: str = _OK) -> dict[str, Any]:
+    """Return all facts of an event: those that are known, for whom and by which process it was done, and the result."""
+    facts: dict[str, Any] = _plain(known) | _process() | {"pid": os.getpid(), "result": result}
+    if (actor := process.actor.get()) is not None:
+        facts["who"] = actor
+    return facts
+
+
+@contextlib.contextmanager
+def acting_as(who: str) -> Iterator[None]:
+    """Say for whom the code in this block acts: each event in it is recorded with this name as ``who``.
+
+    A service runs as one user of the system and acts for many people. The name is kept in a context variable: an
+    `asyncio` task and `asyncio.to_thread` take over that of the code that started them, each for itself. A thread that
+    you start, or one of a pool, takes over nothing: name the person there.
+
+    It protects nothing: it records the name that you give, and does not check it. It leaks that name to the log, and to
+    all who may read it. It does not name those who act outside of the block.
+
+    Parameters
+    ----------
+    who : str
+        The person or the program, such as ``"ada@example.org"``: 1 to 256 characters.
+
+    Raises
+    ------
+    ParameterError, ParameterTypeError
+        The name is empty, too long, or not a str.
+
+    Examples
+    --------
+    >>> from modelpriv import AuditLog, Keyring
+    >>> from modelpriv.audit import acting_as
+    >>> keys = Keyring.generate()
+    >>> with AuditLog("requests.jsonl", key=keys), acting_as("ada@example.org"):
+    ...     newer = keys.rotate()
+    """
+    if not isinstance(who, str):
+        raise ParameterTypeError(f"who must be a str, got {type(who).__name__}.")
+    if not 0 < len(who) <= _LONGEST_NAME:
+        raise ParameterError(f"who must have 1 to {_LONGEST_NAME} characters, got {len(who)}.")
+    token = process.actor.set(_plain(who))
+    try:
+        yield
+    finally:
+        process.actor.reset(token)
 
 
 def _plain(value: Any) -> Any:
@@ -191,8 +250,8 @@ class Listener:
 
 
 @functools.cache
-def _who() -> dict[str, str]:
-    """Say who this is, as the process knows it."""
+def _process() -> dict[str, str]:
+    """Say which user of which machine runs this process."""
     try:
         user = getpass.getuser() if os.name != "posix" else _user_by_id()
     except (KeyError, OSError):

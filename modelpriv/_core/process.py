@@ -11,6 +11,7 @@ entry                   set by                                        read by
 `identities`            every `Identity` when it is made              unpickling, a locked model
 `opening`               `modelpriv.load` while it unpickles           references in the file that it opens
 `event`                 the block of an event                         what adds facts to that event
+`actor`                 `modelpriv.audit.acting_as`                   each event when it ends
 `listeners`             `AuditLog.start`, `PrometheusExporter.start`  each event when it ends
 `settings.providers`    `modelpriv.keys.set_providers`                opening a keyring file or a sealed model
 `settings.passphrase`   `modelpriv.keys.set_passphrase_callback`      opening a file without ``passphrase=``
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Living",
+    "actor",
     "event",
     "identities",
     "keyrings",
@@ -89,6 +91,7 @@ named: set[Any] = set()
 
 opening: ContextVar[tuple[Any, ...]] = ContextVar("modelpriv.opening", default=())
 event: ContextVar[dict[str, Any] | None] = ContextVar("modelpriv.event", default=None)
+actor: ContextVar[str | None] = ContextVar("modelpriv.actor", default=None)
 
 listeners: list[Any] = []
 settings = Settings()

@@ -97,7 +97,10 @@ class Grant(Opaque):
             The file cannot be written.
         """
         container.check_kind(path, magic.GRANT)
-        with files.replacing(path, durable=True) as file:
+        with (
+            events.event("save", "Grant", grant=self.id, to=os.fsdecode(path)),
+            files.replacing(path, durable=True) as file,
+        ):
             file.write(bytes(self))
 
     def open(self, *, identity: Identity, trusted_signers: Iterable[signing.Signer | str]) -> ScopedKeyring:

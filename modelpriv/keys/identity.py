@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, final
 
-from modelpriv._core import process
+from modelpriv._core import events, process
 from modelpriv._core.checks import OneOf, check
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError
 from modelpriv.keys import kem, pem
@@ -71,7 +71,7 @@ class Identity(PrivateKey):
             The kind is something else.
         """
         check("kind", kind, OneOf(*kem.KINDS))
-        return build(kind, kem.KINDS[kind].generate())
+        return cls._made("generate", lambda: build(kind, kem.KINDS[kind].generate()))
 
     @classmethod
     def from_secret(cls, text: str, /) -> "Identity":
@@ -82,6 +82,10 @@ class Identity(PrivateKey):
         ParameterError
             The text is something else, cut, or mistyped; the message does not repeat it.
         """
+        return cls._made("from_secret", lambda: cls._read(text))
+
+    @classmethod
+    def _read(cls, text: str) -> "Identity":
         return build(*read_line(cls._word, text, kinds=kem.KINDS))
 
     @classmethod
@@ -101,7 +105,10 @@ class Identity(PrivateKey):
         KeyUnavailableError
             The stanza is for another recipient or context, or was altered.
         """
-        wrapped = stanza.get("wrapped")
+        with events.direct("unwrap", "Identity", recipient=self.recipient.id):
+            return self._unwrap(stanza.get("wrapped"), context)
+
+    def _unwrap(self, wrapped: object, context: bytes) -> bytes:
         try:
             data = from_base64(wrapped) if isinstance(wrapped, str) else b""
             return kem.KINDS[self.recipient.kind].decrypt(self._private, data, context)

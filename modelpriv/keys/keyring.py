@@ -13,6 +13,7 @@ from modelpriv.keys import container, derivation, grant, keyring_file, registry,
 from modelpriv.keys.grant import Grant
 from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.recipient import Recipient
+from modelpriv.keys.ring import made
 from modelpriv.keys.ring_keys import RingKeys, fill_ring, keys_of, narrow, new_key
 from modelpriv.keys.scoped import ScopedKeyring
 from modelpriv.keys.signing import SigningKey
@@ -58,7 +59,7 @@ class Keyring(RingKeys):
     @classmethod
     def generate(cls) -> "Keyring":
         """Make a keyring with one new random key."""
-        return build([secrets.token_bytes(derivation.KEY_LENGTH)])
+        return made("generate", lambda: build([secrets.token_bytes(derivation.KEY_LENGTH)]))
 
     @classmethod
     def from_secret(cls, text: str, /) -> "Keyring":
@@ -69,7 +70,7 @@ class Keyring(RingKeys):
         ParameterError
             The text is something else, cut, or mistyped; the message does not repeat it.
         """
-        return build(*secret_text.read(text))
+        return made("from_secret", lambda: build(*secret_text.read(text)))
 
     @classmethod
     def from_uri(cls, uri: str, /) -> "Keyring":

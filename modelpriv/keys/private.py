@@ -3,7 +3,8 @@
 import contextlib
 import os
 from abc import abstractmethod
-from typing import Any, ClassVar, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, Self, TypeVar
 
 from modelpriv._core import events, magic
 from modelpriv.errors import ParameterError, SealedFileError
@@ -12,7 +13,9 @@ from modelpriv.keys.opaque import Secret, fill
 from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.public import PublicKey, write_line
 
-__all__ = ["PrivateKey", "fill_private", "secret_line"]
+__all__ = ["PrivateKey", "fill_private", "read_secret_line", "secret_line"]
+
+Key = TypeVar("Key", bound="PrivateKey")
 
 
 class PrivateKey(Secret):
@@ -29,6 +32,19 @@ class PrivateKey(Secret):
     @abstractmethod
     def from_secret(cls, text: str, /) -> Self:
         """Read the text that `export_secret` gave."""
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, text: str) -> Self:
+        """Read that text, as a step of an event or of the way to a worker."""
+
+    @classmethod
+    def _made(cls, action: str, make: Callable[[], Self]) -> Self:
+        """Make a key and record it, unless that is a step of another event."""
+        with events.direct(action, cls.__name__):
+            key = make()
+            events.note(**{cls._public_name: key._public_key().id})  # noqa: SLF001 - of this class
+            return key
 
     @classmethod
     def load(
@@ -70,7 +86,7 @@ class PrivateKey(Secret):
     @classmethod
     def _open(cls, content: bytes, name: str, passphrase: str | bytes | None, provider: KeyProvider | None) -> Self:
         public, secret = container.open_(content, cls._file_kind, name=name, passphrase=passphrase, provider=provider)
-        key = cls.from_secret(secret.decode(errors="replace"))
+        key = cls._read(secret.decode(errors="replace"))
         if public != key._public_part():  # noqa: SLF001 - of this class
             raise SealedFileError(f"{name}: the {cls._public_name} that the file names is not that of its key.")
         return key
@@ -146,6 +162,11 @@ class PrivateKey(Secret):
 def secret_line(key: PrivateKey) -> str:
     """Return what `export_secret` gives, for worker processes of this one: nothing is taken out."""
     return key._line()  # noqa: SLF001 - this module's own
+
+
+def read_secret_line(kind: type[Key], line: str) -> Key:
+    """Read what `secret_line` gave, in a worker process: nothing is brought in."""
+    return kind._read(line)  # noqa: SLF001 - this module's own
 
 
 def fill_private(made: PrivateKey, private: bytes, public: PublicKey) -> None:

@@ -1,14 +1,17 @@
 """What whole and scoped keyrings share: the ids of their keys, and how a pickle refers to them."""
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
-from modelpriv._core import events, process
+from modelpriv._core import events
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys.derivation import check_derivation
 from modelpriv.keys.opaque import Secret
 
-__all__ = ["Fingerprint", "Ring"]
+__all__ = ["Fingerprint", "Ring", "made"]
+
+AnyRing = TypeVar("AnyRing", bound="Ring")
 
 Fingerprint = tuple[str, bytes]
 """A key's id as 8 hexadecimal digits, and its 16-byte check value."""
@@ -52,12 +55,18 @@ class Ring(Secret):
     ) -> AbstractContextManager[events.event | None]:
         """Return the event of a derivation, unless it is a step of another event, such as a transformer's call."""
         check_derivation(use, context, length)
-        if process.event.get() is not None:
-            return nullcontext()
         used = self.primary if key_id is None else key_id
         known = [used] if used in self.key_ids else []
-        return events.event("working_key", type(self).__name__, use=use, context=context, key_ids=known)
+        return events.direct("working_key", type(self).__name__, use=use, context=context, key_ids=known)
 
     def _missing(self, what: str, key_id: object, remedy: str = "") -> KeyUnavailableError:
         """Return the error for a key id that is not in the ring."""
         return KeyUnavailableError(f"{what} does not hold key id {key_id}; it holds {', '.join(self.key_ids)}.{remedy}")
+
+
+def made(action: str, make: Callable[[], AnyRing]) -> AnyRing:
+    """Make a keyring and record it, unless that is a step of another event."""
+    with events.direct(action, "Keyring"):
+        ring = make()
+        events.note_keys(*ring.key_ids)
+        return ring

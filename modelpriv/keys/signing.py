@@ -7,6 +7,7 @@ from typing import Any, final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa
 
+from modelpriv._core import events
 from modelpriv._core.checks import OneOf, check
 from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError, UntrustedError
 from modelpriv.keys.private import PrivateKey, fill_private
@@ -155,7 +156,7 @@ class SigningKey(PrivateKey):
             The kind is something else.
         """
         check("kind", kind, OneOf(*KINDS))
-        return _build(kind, KINDS[kind].generate().private_bytes_raw())
+        return cls._made("generate", lambda: _build(kind, KINDS[kind].generate().private_bytes_raw()))
 
     @classmethod
     def from_secret(cls, text: str, /) -> "SigningKey":
@@ -166,11 +167,16 @@ class SigningKey(PrivateKey):
         ParameterError
             The text is something else, cut, or mistyped; the message does not repeat it.
         """
+        return cls._made("from_secret", lambda: cls._read(text))
+
+    @classmethod
+    def _read(cls, text: str) -> "SigningKey":
         return _build(*read_line(cls._word, text, kinds=KINDS))
 
     def sign(self, message: bytes) -> bytes:
         """Sign a message. Begin it with what it is for, so that it cannot be taken for another one."""
-        return bytes(KINDS[self.signer.kind].private(self._private).sign(message))
+        with events.direct("sign", "SigningKey", signer=self.signer.id):
+            return bytes(KINDS[self.signer.kind].private(self._private).sign(message))
 
 
 def read_signers(trusted_signers: object, *, parameter: str = "trusted_signers") -> list[Signer]:

@@ -25,7 +25,7 @@ from modelpriv.keys import registry, scoped, secret_text
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
 from modelpriv.keys.identity import Identity
 from modelpriv.keys.keyring import Keyring, build
-from modelpriv.keys.private import secret_line
+from modelpriv.keys.private import read_secret_line, secret_line
 from modelpriv.keys.recipient import Recipient
 from modelpriv.keys.reference import KeyReference
 from modelpriv.keys.ring import Fingerprint
@@ -65,7 +65,7 @@ def register_keys() -> None:
     compat.register_for_workers(Keyring, _reduce_keyring)
     compat.register_for_workers(ScopedKeyring, _reduce_scoped)
     compat.register_for_workers(Identity, _reduce_identity)
-    compat.register_for_workers(SigningKey, lambda key: _to_relatives(SigningKey.from_secret, secret_line(key)))
+    compat.register_for_workers(SigningKey, lambda key: _to_relatives(read_secret_line, SigningKey, secret_line(key)))
     compat.register_for_workers(KeyReference, _reduce_reference)
 
 
@@ -105,7 +105,7 @@ def _reduce_identity(identity: Identity) -> Reduced:
 
 
 def _identity_arrives(recipient: Recipient, secret: str) -> Identity:
-    return registry.find_identity(recipient) or Identity.from_secret(secret)
+    return registry.find_identity(recipient) or read_secret_line(Identity, secret)
 
 
 def _to_relatives(function: Callable[..., Any], *arguments: Any) -> Reduced:

@@ -183,12 +183,12 @@ def test_a_refusal_is_a_line(keyring, path):
 
 def test_models_are_recorded(keyring, path, tmp_path):
     """Sealing and opening a model are recorded with file, its id and key, and so is a wrong key."""
-    model = tmp_path / "model.mpriv"
+    model, another = tmp_path / "model.mpriv", Keyring.generate()
     with AuditLog(path, key=keyring):
         dump(Ridge(), model, key=keyring)
         load(model, key=keyring)
         with pytest.raises(KeyUnavailableError):
-            load(model, key=Keyring.generate())
+            load(model, key=another)
         pickle.loads(pickle.dumps(EncryptedEstimator(Ridge(), key=keyring))).unlock()
     found = entries(path)
     assert [entry["action"] for entry in found] == ["dump", "load", "load", "dump", "load"]
@@ -228,16 +228,16 @@ def test_private_keys_are_recorded(keyring, path, tmp_path, kind):
         kind.from_secret(key.export_secret())
     found = entries(path)
     assert [(entry["action"], entry["subject"]) for entry in found] == [
-        (action, kind.__name__) for action in ("save", "load", "export_secret")
+        (action, kind.__name__) for action in ("save", "load", "export_secret", "from_secret")
     ]
     assert all(entry[name] == getattr(key, name).id for entry in found)
 
 
 def test_what_cannot_be_recorded_is_not_saved(keyring, path, tmp_path):
     """Without its log, no identity is written or taken out."""
+    identity = Identity.generate()
     log = AuditLog(path, key=keyring).start()
     path.rename(tmp_path / "away")
-    identity = Identity.generate()
     with pytest.raises(SealedFileError, match="missing"):
         identity.save(tmp_path / "identity.json", passphrase="an example")
     with pytest.raises(SealedFileError, match="missing"):
@@ -264,8 +264,9 @@ def test_crossing_private_keys_are_no_export(keyring, path, kind):
     """An identity or signing key that goes to a worker of this process is not recorded as taken out."""
     from modelpriv.keys import workers  # noqa: PLC0415 - only here
 
+    key = kind.generate()
     with AuditLog(path, key=keyring):
-        workers.loads(workers.dumps(kind.generate()))
+        workers.loads(workers.dumps(key))
     assert entries(path) == []
 
 

@@ -343,11 +343,12 @@ def test_its_own_audit_log(keyring, made, opened, tmp_path):
 
 def test_it_is_recorded(keyring, ada, owner, tmp_path):
     """Granting, opening and being refused are events with grant, recipient and contexts."""
+    stranger = SigningKey.generate().signer
     with AuditLog(tmp_path / "log", key=keyring):
         made = keyring.grant(["email"], recipient=ada.recipient, sign_with=owner)
         made.open(identity=ada, trusted_signers=[owner.signer])
         with pytest.raises(SealedFileError):
-            made.open(identity=ada, trusted_signers=[SigningKey.generate().signer])
+            made.open(identity=ada, trusted_signers=[stranger])
     lines = [json.load(line) for line in (tmp_path / "log").read_bytes().splitlines()][1:-1]
     assert [(line["action"], line["result"]) for line in lines] == [
         ("grant", "ok"),
