@@ -1,6 +1,6 @@
 """Privacy for machine learning: protect the data a model is trained on, and the model itself."""
 
-from modelpriv._core.public import name_publicly
+from modelpriv._core.public import make_public
 from modelpriv.audit import AuditLog
 from modelpriv.evidence.usage import key_usage
 from modelpriv.keys import Grant, Identity, Keyring, Recipient, Signer, SigningKey
@@ -40,4 +40,4 @@ __all__ = [
     "rewrap",
 ]
 
-name_publicly("modelpriv", globals(), __all__)
+make_public("modelpriv", globals(), __all__)

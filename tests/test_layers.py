@@ -33,7 +33,7 @@ ARROWS = {
     "errors": set(),
     "_core": {"errors"},
     "_columns": {"errors"},
-    "kernels": {"errors"},
+    "kernels": {"_core", "errors"},
     "keys": {"_core", "errors"},
     "audit": {"_core", "errors", "keys"},
     "leaks": {"_core", "errors"},

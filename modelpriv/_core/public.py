@@ -1,4 +1,4 @@
-"""The names that pickles use for public classes and functions: the path that users import them from.
+"""The public face of a package: what its classes and functions are called in pickles, and what their errors show.
 
 A pickle names a class by its ``__module__``. With the name of the file that happens to define the class, each move of
 a file would break every pickle and registry artifact out there. So the public packages name what they offer after
@@ -9,21 +9,25 @@ themselves, as numpy and pandas (``pandas.core.set_module``) do::
     'modelpriv'
 
 What it costs: before Python 3.13, ``inspect.getsource`` does not find the source of a class that is named this way.
+
+All that is public is discreet (see `modelpriv._core.discreet`): no error leaves it with keys or cells in its frames.
 """
 
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from modelpriv._core.discreet import discreet, discreet_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-__all__ = ["name_publicly"]
+__all__ = ["make_public"]
 
 
-def name_publicly(package: str, namespace: Mapping[str, object], names: Iterable[str]) -> None:
-    """Name the classes and functions of a public package after it.
+def make_public(package: str, namespace: dict[str, Any], names: Iterable[str]) -> None:
+    """Name the classes and functions of a public package after it, and make them discreet.
 
     Parameters
     ----------
@@ -36,5 +40,11 @@ def name_publicly(package: str, namespace: Mapping[str, object], names: Iterable
     """
     for name in names:
         thing = namespace[name]
-        if isinstance(thing, (type, FunctionType)):
+        if isinstance(thing, FunctionType):
+            namespace[name] = thing = discreet(thing)
+            thing.__module__ = package
+        elif isinstance(thing, type):
+            for base in thing.__mro__:
+                if base.__module__.partition(".")[0] == "modelpriv":
+                    discreet_class(base)
             thing.__module__ = package

@@ -1,6 +1,6 @@
 """Keys: keyrings and identities, where they are kept, and how a pickle refers to them."""
 
-from modelpriv._core.public import name_publicly
+from modelpriv._core.public import make_public
 from modelpriv.keys import workers
 from modelpriv.keys.grant import Grant
 from modelpriv.keys.identity import Identity
@@ -40,4 +40,4 @@ __all__ = [
 
 workers.register_keys()
 
-name_publicly("modelpriv.keys", globals(), __all__)
+make_public("modelpriv.keys", globals(), __all__)

@@ -3,6 +3,7 @@
 from typing import Self
 
 from modelpriv._core import process
+from modelpriv._core.discreet import discreet
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
 from modelpriv.keys import registry
 from modelpriv.keys.identity import Identity
@@ -217,6 +218,7 @@ class KeyReference:
         return keyring
 
 
+@discreet
 def restore_keyring(
     key_ids: tuple[str, ...],
     check_values: tuple[bytes, ...],
@@ -241,6 +243,7 @@ def restore_keyring(
     return reference.held() or reference
 
 
+@discreet
 def restore_identity(recipient: str) -> Identity | Recipient:
     """Return what a pickle refers to: the identity itself where it is alive in this process, else its `Recipient`.
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from modelpriv._core import compat
+from modelpriv._core.discreet import discreet
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys import registry, scoped, secret_text
 from modelpriv.keys.derivation import KEY_LENGTH, VERSION, enc
@@ -113,6 +114,7 @@ def _to_relatives(function: Callable[..., Any], *arguments: Any) -> Reduced:
     return _called, (_seal(pickle.dumps((function, arguments))),)
 
 
+@discreet
 def _called(data: bytes) -> Any:
     function, arguments = loads(data)
     return function(*arguments)

@@ -6,6 +6,8 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from modelpriv._core.discreet import discreet
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,7 +29,7 @@ class _Delegated:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+        self._function = discreet(function)
         self.__doc__ = function.__doc__
 
     def __get__(self, wrapper: Any, owner: type) -> Callable[..., Any]:

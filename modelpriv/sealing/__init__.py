@@ -1,6 +1,6 @@
 """Sealed model files: an estimator's class, parameters and weights as ciphertext, in one file that a key opens."""
 
-from modelpriv._core.public import name_publicly
+from modelpriv._core.public import make_public
 from modelpriv.leaks import Leak, LeakReport, leak_report
 from modelpriv.sealing.file import dump, dumps, load, loads
 from modelpriv.sealing.inspection import Unverified, inspect
@@ -25,4 +25,4 @@ __all__ = [
     "set_trusted",
 ]
 
-name_publicly("modelpriv.sealing", globals(), __all__)
+make_public("modelpriv.sealing", globals(), __all__)

@@ -1,11 +1,11 @@
 """What goes into a sealed file: the object, and who opens it, from the caller of `dump` or from the object itself."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from sklearn.base import BaseEstimator
 
+from modelpriv._core.warn import warn
 from modelpriv.errors import LockedError, SealedFileWarning
 from modelpriv.keys import KeyReference, Keyring, ScopedKeyring, Signer, SigningKey
 from modelpriv.sealing import serializers, writing
@@ -102,11 +102,10 @@ def _warn_of_keyed_steps(model: object) -> None:
         if name.rpartition("__")[2] == "key" and isinstance(value, Keyring | ScopedKeyring | KeyReference | str)
     )
     if steps:
-        warnings.warn(
+        warn(
             f"the model for recipients holds steps with keys of their own ({', '.join(steps)}), which are not in the "
             "file: there these steps stay locked, unless you give the recipients the keys too (Keyring.grant).",
             SealedFileWarning,
-            stacklevel=4,  # the caller of dump
         )
 
 

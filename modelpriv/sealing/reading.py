@@ -4,7 +4,6 @@ import contextlib
 import hmac
 import io
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from modelpriv._core import events
+from modelpriv._core.warn import warn
 from modelpriv.errors import ParameterTypeError, SealedFileError, SealedFileWarning
 from modelpriv.keys import stanzas
 from modelpriv.sealing.access import Opener
@@ -115,11 +115,10 @@ def report_damage(source: floe.Source, found: OpenFile) -> None:
     """Warn about a slot that is not authentic: the file opened by the other one."""
     if found.envelope.damaged and not _was_being_written(source, found):
         events.note(damaged_slot=True)
-        warnings.warn(
+        warn(
             "one of the two envelope slots of the sealed file is damaged: a rewrap was interrupted, or someone changed "
             "it. The other one opened the file; rewrap(...) without changes writes both again.",
             SealedFileWarning,
-            stacklevel=3,
         )
 
 

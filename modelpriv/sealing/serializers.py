@@ -10,7 +10,6 @@ import platform
 import sys
 import sysconfig
 import threading
-import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 from modelpriv._core import magic
 from modelpriv._core.optional import need
+from modelpriv._core.warn import warn
 from modelpriv.errors import LockedError, ParameterError, SealedFileError, SealedFileWarning, UntrustedError
 
 __all__ = ["BY_REFERENCE", "BY_VALUE", "CODES", "SKOPS", "check_versions", "choose", "restore", "take_apart"]
@@ -213,11 +213,10 @@ def _warn_of_main(stream: list[bytes]) -> None:
         return
     names = sorted({name for module, name in _names_in(b"".join(stream)) if module == "__main__"})
     if names:
-        warnings.warn(
+        warn(
             f"the sealed file names {', '.join(names)} of __main__, which only this very program can load. Move the "
             "definition to a module that the reader can import, or pass code='by-value'.",
             SealedFileWarning,
-            stacklevel=5,  # the caller of dump
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +14,7 @@ from modelpriv._columns.dtypes import is_text
 from modelpriv._columns.frame import Built
 from modelpriv._columns.refusals import convert
 from modelpriv._core.checks import OneOf, Rules, Text, Whole
+from modelpriv._core.warn import warn
 from modelpriv.errors import InputError, ParameterError, ProtectionWarning
 from modelpriv.kernels.text.formats import FORMATS
 from modelpriv.kernels.text.graphemes import count
@@ -200,11 +200,10 @@ class Masker(BaseColumnTransformer):
         cells, whole = len(column.data) - column.data.null_count, call.whole[column.name]
         if whole > _MANY * cells:
             chosen = f"format={self.format!r}" if self.format else "the regex"
-            warnings.warn(
+            warn(
                 f"Column {column.name!r}: {whole:,} of {cells:,} cells ({whole / cells:.0%}) do not fit {chosen} and "
                 "were masked whole. If more of them should stay, choose a format or a pattern that fits the column.",
                 ProtectionWarning,
-                stacklevel=2,
             )
         return built
 

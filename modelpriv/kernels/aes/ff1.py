@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
+from modelpriv._core.discreet import discreet
 from modelpriv.errors import InputError, InputTypeError, ParameterError
 from modelpriv.kernels.aes.ragged import Batch, Cells
 from modelpriv.kernels.aes.siv_cipher import permute
@@ -51,6 +52,7 @@ _HALF, _LOW = np.uint64(32), np.uint64(_WORD - 1)
 _ORDERED = np.dtype(">u8")
 
 
+@discreet
 def encrypt(key: bytes, radix: int, numerals: Numerals, tweak: bytes | pa.Array[Any] = b"") -> Numerals:
     """Encrypt a column of numeral strings of one length (algorithm 7).
 
@@ -82,6 +84,7 @@ def encrypt(key: bytes, radix: int, numerals: Numerals, tweak: bytes | pa.Array[
     return _over_column(key, radix, numerals, tweak, forward=True)
 
 
+@discreet
 def decrypt(key: bytes, radix: int, numerals: Numerals, tweak: bytes | pa.Array[Any] = b"") -> Numerals:
     """Decrypt what `encrypt` gave under the same key, radix and tweaks (algorithm 8); all else is as there."""
     return _over_column(key, radix, numerals, tweak, forward=False)

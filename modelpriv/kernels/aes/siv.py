@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from modelpriv._core.discreet import discreet
 from modelpriv.errors import DecryptionError, InputError, ParameterError
 from modelpriv.kernels.aes.ragged import Cells, Output, walk
 from modelpriv.kernels.aes.siv_cipher import TAG, Siv, width_of
@@ -23,6 +24,7 @@ __all__ = ["datums", "open_", "prf", "seal", "try_open"]
 _MOST_DATA = 126  # RFC 5297, section 7: the plaintext is the 127th string of S2V
 
 
+@discreet
 def seal(key: bytes, cells: pa.Array[Any], associated_data: Sequence[bytes | pa.Array[Any]] = ()) -> pa.Array[Any]:
     """Encrypt and authenticate every cell (RFC 5297, section 2.6).
 
@@ -54,6 +56,7 @@ def seal(key: bytes, cells: pa.Array[Any], associated_data: Sequence[bytes | pa.
     return output.finish()
 
 
+@discreet
 def open_(key: bytes, cells: pa.Array[Any], associated_data: Sequence[bytes | pa.Array[Any]] = ()) -> pa.Array[Any]:
     """Decrypt and verify every cell (RFC 5297, section 2.7), with the parameters that it was sealed with.
 
@@ -77,6 +80,7 @@ def open_(key: bytes, cells: pa.Array[Any], associated_data: Sequence[bytes | pa
     return opened
 
 
+@discreet
 def try_open(
     key: bytes, cells: pa.Array[Any], associated_data: Sequence[bytes | pa.Array[Any]] = ()
 ) -> tuple[pa.Array[Any], npt.NDArray[np.bool_]]:
@@ -108,6 +112,7 @@ def try_open(
     return output.finish(good), good
 
 
+@discreet
 def prf(
     key: bytes, cells: pa.Array[Any], associated_data: Sequence[bytes | pa.Array[Any]] = ()
 ) -> npt.NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn, Protocol, runtime_checkable
 
 from modelpriv._core import process
+from modelpriv._core.discreet import discreet_class
 from modelpriv.errors import ParameterTypeError
 
 __all__ = ["KeyProvider", "SecretProvider", "check_provider", "configured_providers", "set_providers"]
@@ -41,6 +42,7 @@ class KeyProvider(Protocol):
         ...
 
 
+@discreet_class
 class SecretProvider:
     """A provider that holds what must not be seen: a passphrase, a PIN, a token. It shows and pickles none of it.
 
@@ -55,6 +57,10 @@ class SecretProvider:
     """
 
     __slots__ = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        discreet_class(cls)
 
     def describe(self) -> str:
         """Say what this is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ import pyarrow as pa
 from modelpriv._columns.cells import logical_type
 from modelpriv._columns.dtypes import default_dtype, is_text
 from modelpriv._columns.plain import array_from_plain, array_to_plain
+from modelpriv._core.warn import warn
 from modelpriv.errors import ProtectionWarning
 from modelpriv.kernels.prf import pool as kernel
 from modelpriv.kernels.prf.sketch import estimate, united
@@ -56,12 +56,11 @@ def warn_of_sharing(states: list[State], pool: Array) -> None:
     pairs = different * (different - 1) / 2 * repeats(pool)
     if pairs > max(_SHARED * rows, 1):
         names = ", ".join(repr(state["name"]) for state in states)
-        warnings.warn(
+        warn(
             f"Column{'s' if len(states) > 1 else ''} {names}: about {pairs:,.3g} pairs among {different:,} different "
             f"values get the same fake, more than 1 in {1 / _SHARED:,.0f} rows, so joins and groups mix them. Raise "
             "pool_size or pass unique=True; a Pseudonymizer keeps all values apart.",
             ProtectionWarning,
-            stacklevel=2,
         )
 
 
