@@ -1,55 +1,94 @@
-"""What a serialised object is made of, as far as it can be told without making it."""
+"""What a file is made of, as far as it can be told without making it: the nodes that the readers give to the walk."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-KEPT = 4096  # bytes of a value that are kept to be looked at
+KEPT = 256  # bytes of a value that are kept to be looked at
+_NUMBER = 64  # bytes of the longest integer that is kept; a longer one is only measured
+
+
+class NotReadError(Exception):
+    """A file, or the rest of one, is not read; the text says why, and holds nothing of the file."""
 
 
 class Blob(NamedTuple):
-    """Bytes, a text or an array's memory: how long it is, its beginning, and of a text how many characters it has."""
+    """Bytes, a text or an array's memory: its length, its beginning, and how many values or characters it has."""
 
     kind: str
     size: int
     head: str | bytes
-    characters: int = 0
+    values: int = 1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Group:
     """A list, tuple or set."""
 
     items: list[Any] = field(default_factory=list)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Mapping:
-    """A dict."""
+    """A dict. An entry that a later one replaces is kept too."""
 
     items: list[tuple[Any, Any]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Name:
     """Something that would be imported."""
 
     text: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Made:
-    """What a call of something that would be imported gives, with the state that it gets afterwards."""
+    """What a call of something that would be imported gives, with each state that it gets afterwards."""
 
     name: str
     arguments: Any
-    state: Any = None
+    called: Any = None  # what is called, where it is more than a name
+    states: list[Any] = field(default_factory=list)
     added: list[Any] = field(default_factory=list)
 
 
+@dataclass(eq=False, slots=True)
+class Sealed:
+    """A whole sealed model: what anyone can read of it, by its place."""
+
+    readable: list[tuple[str, Any]]
+
+
+class NotRead(NamedTuple):
+    """A part of a file that was not read, and why."""
+
+    reason: str
+    size: int = 0
+
+
 def shorten(value: Any) -> Any:
-    """Keep of a text or of bytes only what is shown of it."""
+    """Keep of a text, of bytes or of a very long integer only what is shown of it."""
     if isinstance(value, str):
-        return Blob("text", len(value.encode(errors="surrogatepass")), value[:KEPT], len(value))
+        return Blob(kind_of(value), len(value.encode(errors="surrogatepass")), value[:KEPT], len(value))
     if isinstance(value, bytes | bytearray):
         return Blob("bytes", len(value), bytes(value[:KEPT]))
+    if type(value) is int and (size := value.bit_length() // 8 + 1) > _NUMBER:
+        return Blob("numbers", size, "")
     return value
+
+
+def kind_of(text: str) -> str:
+    """Tell a key, or where one is kept, from other text."""
+    if SECRET in text:
+        return "secret"
+    return "key" if len(text) < KEPT and _is_uri(text) else "text"
+
+
+SECRET = "modelpriv_secret_"  # noqa: S105 - how the text of an exported key begins
+_SCHEMES = ("env:", "file:", "keyring:", "vault:", "pkcs11:", "aws-kms:")
+
+
+def _is_uri(text: str) -> bool:
+    return text.startswith(_SCHEMES) and text.isprintable() and not any(map(str.isspace, text))

@@ -1,52 +1,120 @@
-"""Reading a skops file without loading it: its schema, and the sizes of the arrays that are stored with it."""
+"""Reading a skops file without loading it: its schema, and the members that the schema names."""
+
+from __future__ import annotations
 
 import json
-import zipfile
-from typing import Any, BinaryIO
+import re
+from typing import TYPE_CHECKING, Any
 
-from modelpriv.errors import ParameterError
-from modelpriv.leaks.outline import KEPT, Blob, Group, Made, Mapping, Name, shorten
+from modelpriv.leaks.numpy_files import outline_of_array
+from modelpriv.leaks.outline import Group, Made, Mapping, Name, NotRead, NotReadError, shorten
+from modelpriv.leaks.stream import Stream, pieces_of
 
-_SCHEMA = "schema.json"
-_LARGEST_SCHEMA = 2**28
+if TYPE_CHECKING:
+    import zipfile
+
+SCHEMA = "schema.json"
+_LARGEST_SCHEMA = 2**26
+_LARGEST_PART = 2**32
+_VERSION = re.compile(r"\d[\d.]{0,9}(?:dev\d?)?")
 _NAMES = {"TypeNode", "FunctionNode"}
+_FIELDS = {"__class__", "__module__", "__loader__", "__id__", "content", "file"}
+_USUAL: dict[str, set[Any]] = {"is_json": {True}, "type": {"numpy", "json"}, "protocol": set(range(20))}
+# What each entry also has beside its content, as outlines of their own.
+_MORE = {"key_types", "shape", "attrs", "dtype", "kwargs", "bit_generator_state"}
 
 
-def read_skops(file: BinaryIO) -> Any:
-    """Read a skops file and give what it would make, as an outline.
+def read_skops(archive: zipfile.ZipFile) -> tuple[Any, set[str]]:
+    """Read a skops file: give what it would make, as an outline, and the names of the members that are in it.
 
     Raises
     ------
-    ParameterError
+    NotReadError
         This is no skops file, one that was cut, or one whose schema is too large.
     """
+    reader = _Schema(archive)
+    if archive.getinfo(SCHEMA).file_size > _LARGEST_SCHEMA:
+        raise NotReadError("its schema is larger than is looked into")
     try:
-        with zipfile.ZipFile(file) as archive:
-            if archive.getinfo(_SCHEMA).file_size > _LARGEST_SCHEMA:
-                raise ParameterError("the archive's schema is larger than is looked into.")
-            return _outline(json.loads(archive.read(_SCHEMA)), archive)
-    except (zipfile.BadZipFile, NotImplementedError, LookupError, AttributeError, TypeError, RecursionError):
-        raise ParameterError("the archive was not written by skops, or it was cut.") from None
-    except json.JSONDecodeError:
-        raise ParameterError("the archive's schema cannot be read.") from None
+        schema = json.loads(archive.read(SCHEMA), object_pairs_hook=reader.note_pairs)
+        root = reader.outline(schema)
+    except (LookupError, AttributeError, TypeError, RecursionError, ValueError):
+        raise NotReadError("its schema is not as skops writes it") from None
+    return Group([root, *reader.aside]) if reader.aside else root, {SCHEMA, *reader.members}
 
 
-def _outline(node: Any, archive: zipfile.ZipFile) -> Any:
-    if not isinstance(node, dict):
-        return Group([_outline(item, archive) for item in node]) if isinstance(node, list) else shorten(node)
-    loader, content = node["__loader__"], node.get("content")
-    name = f"{node['__module__']}.{node['__class__']}"
-    if "file" in node:
-        return _member(archive, node["file"], "array" if loader == "NdArrayNode" else "bytes")
-    if loader == "JsonNode":
-        return _plain(json.loads(str(content)))
-    if loader in _NAMES:
-        return Name(name)
-    if isinstance(content, dict) and "__loader__" not in content:
-        held: Any = Mapping([(shorten(key), _outline(value, archive)) for key, value in content.items()])
-    else:
-        held = _outline(content, archive)
-    return held if name.startswith("builtins.") else Made(name, None, held)
+class _Schema:
+    """Goes through a schema, and remembers the members that it names and what an entry says twice."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.members: set[str] = set()
+        self.aside: list[Any] = []
+        self._archive = archive
+
+    def note_pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Make a dict, and keep what a later entry replaces."""
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            self.aside += [_plain(value) for key, value in pairs if found[key] is not value]
+        return found
+
+    def outline(self, node: Any) -> Any:
+        """Give the outline of a part of the schema."""
+        if isinstance(node, list):
+            return Group([self.outline(item) for item in node])
+        if not isinstance(node, dict):
+            return shorten(node)
+        loader, name = node["__loader__"], f"{node['__module__']}.{node['__class__']}"
+        more = [item for field, value in node.items() for item in self._more(field, value)]
+        made = Name(name) if loader in _NAMES else self._content(node, loader, name)
+        return Group([made, *more]) if more else made
+
+    def _content(self, node: dict[str, Any], loader: str, name: str) -> Any:
+        content = node.get("content")
+        if "file" in node:
+            return self._member(node["file"], "array" if loader == "NdArrayNode" else "bytes")
+        if loader == "JsonNode":
+            return _plain(json.loads(str(content), object_pairs_hook=self.note_pairs))
+        if isinstance(content, dict) and "__loader__" not in content:
+            held: Any = Mapping([(shorten(key), self.outline(value)) for key, value in content.items()])
+        else:
+            held = self.outline(content)
+        return held if name.startswith("builtins.") else Made(name, None, None, [held])
+
+    def _more(self, field: str, value: Any) -> list[Any]:
+        """Give the outline of a field that an entry has besides its content, unless it says nothing."""
+        if field in _FIELDS or (field == "_skops_version" and _VERSION.fullmatch(str(value))):
+            return []
+        if field in _USUAL and isinstance(value, str | int) and value in _USUAL[field]:
+            return []
+        if field in _MORE and isinstance(value, dict):
+            return [] if field in {"key_types", "shape"} and _is_dull(value) else [self.outline(value)]
+        return [shorten(field), _plain(value)]
+
+    def _member(self, name: str, kind: str) -> Any:
+        self.members.add(name)
+        info = self._archive.getinfo(name)
+        if info.file_size > _LARGEST_PART:
+            return NotRead("it is larger than is looked into", info.file_size)
+        with self._archive.open(info) as member:
+            stream = Stream(pieces_of(member))
+            return outline_of_array(stream) if kind == "array" else stream.blob(kind, info.file_size)
+
+
+def _is_dull(value: dict[str, Any]) -> bool:
+    """Tell whether an entry holds only types and small numbers, as the types of keys and the shape of an array do."""
+    nodes, usual = [value], True
+    while nodes and usual:
+        node = nodes.pop()
+        usual = node.keys() <= {*_FIELDS, "is_json"} and "file" not in node
+        content = node.get("content")
+        if isinstance(content, list):
+            nodes += content
+        elif node.get("__loader__") == "JsonNode":
+            usual = usual and str(content).isdigit() and len(str(content)) < len("1000000000")
+        else:
+            usual = usual and content is None and node.get("__module__") in {"builtins", "numpy"}
+    return usual
 
 
 def _plain(value: Any) -> Any:
@@ -56,8 +124,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return Mapping([(shorten(key), _plain(item)) for key, item in value.items()])
     return shorten(value)
-
-
-def _member(archive: zipfile.ZipFile, name: str, kind: str) -> Blob:
-    with archive.open(name) as member:
-        return Blob(kind, archive.getinfo(name).file_size, member.read(KEPT))

@@ -48,7 +48,7 @@ def tried(data, opening, path):
         lambda: sealing.loads(data, **opening),
         lambda: sealing.load(path, **opening),
         lambda: sealing.rewrap(path, **{name: opening[name] for name in ("key", "identity") if name in opening}),
-        lambda: sealing.leak_report(path),
+        lambda: sealing.leak_report(path, strict=True),
     ):
         try:
             attempt()
