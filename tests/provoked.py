@@ -225,6 +225,7 @@ KEYRINGS = {
     "resolve_whole, scoped": lambda w, _: resolve_whole(w.scoped),
     "resolve, lost": lambda w, _: KeyReference(("00000000",), (bytes(16),)).resolve(),
     "audit_key, no such key": lambda w, _: w.keys.audit_key(key_id="0"),
+    "deleted": lambda w, _: delattr(w.keys, "_keys"),
     "changed": lambda w, _: setattr(w.keys, "primary", "canary"),
 }
 
@@ -331,6 +332,8 @@ SEALED = {
     ),
     "wrapped, no key": lambda w, _: EncryptedEstimator(Ridge()).fit(CANARIES, [1.0, 2.0]),
     "wrapped, bad key": lambda w, _: EncryptedEstimator(Ridge(), key=w.keys.export_secret()).fit(CANARIES, [1.0, 2.0]),
+    "wrapped, pickled with no key": lambda w, _: pickle.dumps(EncryptedEstimator(w.model)),
+    "wrapped, pickled with a lost key": lambda w, _: pickle.dumps(EncryptedEstimator(w.model, key="env:CANARY_NONE")),
     "wrapped, a writer": lambda w, _: w.wrapped.save_model("x"),
     "locked": lambda w, _: w.locked.predict(CANARIES),
     "locked, a fitted attribute": lambda w, _: w.locked.coef_,

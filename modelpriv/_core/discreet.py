@@ -40,10 +40,12 @@ _SPECIAL = frozenset(
     {
         "__bytes__",
         "__call__",
+        "__delattr__",
         "__enter__",
         "__exit__",
         "__getattr__",
         "__getitem__",
+        "__getstate__",
         "__init__",
         "__len__",
         "__reduce__",
