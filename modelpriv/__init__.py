@@ -4,6 +4,7 @@ from modelpriv._core.public import make_public
 from modelpriv.audit import AuditLog
 from modelpriv.evidence.usage import key_usage
 from modelpriv.keys import Grant, Identity, Keyring, Recipient, Signer, SigningKey
+from modelpriv.models.repinning import repin
 from modelpriv.models.wrapper import EncryptedEstimator
 from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, leak_report, load, loads, rekey, rewrap
 from modelpriv.transformers.field_encryptor.encryptor import FieldEncryptor
@@ -37,6 +38,7 @@ __all__ = [
     "load",
     "loads",
     "rekey",
+    "repin",
     "rewrap",
 ]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from modelpriv._core import magic
 from modelpriv.audit import verify
-from modelpriv.errors import ModelprivError, ParameterError, SealedFileError
+from modelpriv.errors import InputError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.evidence.usage import key_usage
 from modelpriv.keys import Grant, Keyring, container
 from modelpriv.keys.providers import os_keyring
@@ -130,8 +130,9 @@ def _inspect(given: argparse.Namespace) -> str:
         return str(inspect(given.file))
     if start.startswith(b"{"):
         return _inspect_line(given.file)
-    counts = key_usage(given.file)
-    return "\n".join([f"tokens in {given.file}:", *(f"  key id {key}: {count}" for key, count in counts.items())])
+    if not (usage := key_usage(given.file)):
+        raise InputError(f"{given.file} holds no token, and nothing else that names a key of modelpriv.")
+    return str(usage)
 
 
 def _inspect_line(path: Path) -> str:

@@ -48,7 +48,7 @@ ARROWS = {
 }
 
 KERNELS_MAY_USE = {"numpy", "pyarrow", "cryptography", "pybase64", "regex"}
-KNOW_CONTAINERS = {"_columns", "testing", "integrations"}
+KNOW_CONTAINERS = {"_columns", "evidence", "testing", "integrations"}
 PUBLIC = {"audit", "errors", "evidence", "integrations", "kernels", "keys", "sealing", "testing"}
 # Public for who reads the source, and named in no pickle: users import what is in them from ``modelpriv``.
 READABLE = {"leaks", "models", "transformers"}

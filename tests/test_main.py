@@ -91,7 +91,7 @@ def test_inspect(run, keyring):
         "identity": str(identity.recipient),
         "signing": str(signing_key.signer),
         "grant": grant.id,
-        "table": f"key id {keyring.primary}: 2",
+        "table": f"{keyring.primary}  2",
     }.items():
         code, said = run("inspect", file)
         assert (code, word in said) == (0, True), said

@@ -12,6 +12,7 @@ entry                   set by                                        read by
 `opening`               `modelpriv.load` while it unpickles           references in the file that it opens
 `event`                 the block of an event                         what adds facts to that event
 `actor`                 `modelpriv.audit.acting_as`                   each event when it ends
+`needed`                `modelpriv.dump` while it pickles             keyed steps that are pickled
 `listeners`             `AuditLog.start`, `PrometheusExporter.start`  each event when it ends
 `settings.providers`    `modelpriv.keys.set_providers`                opening a keyring file or a sealed model
 `settings.passphrase`   `modelpriv.keys.set_passphrase_callback`      opening a file without ``passphrase=``
@@ -35,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "Living",
@@ -45,6 +46,7 @@ __all__ = [
     "keyrings",
     "listeners",
     "named",
+    "needed",
     "opening",
     "restorers",
     "scoped_keyrings",
@@ -78,7 +80,7 @@ class Settings:
     passphrase: Callable[[str], str | bytes] | None = None
     trusted: Any = None
     trusted_keys: tuple[Any, ...] = ()
-    count_uses: Callable[[object], Mapping[str, int]] | None = None
+    count_uses: Callable[..., Any] | None = None
     wrap: Callable[..., Any] | None = None
 
 
@@ -92,6 +94,7 @@ named: set[Any] = set()
 opening: ContextVar[tuple[Any, ...]] = ContextVar("modelpriv.opening", default=())
 event: ContextVar[dict[str, Any] | None] = ContextVar("modelpriv.event", default=None)
 actor: ContextVar[str | None] = ContextVar("modelpriv.actor", default=None)
+needed: ContextVar[Any] = ContextVar("modelpriv.needed", default=None)
 
 listeners: list[Any] = []
 settings = Settings()

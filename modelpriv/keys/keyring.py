@@ -233,7 +233,7 @@ class Keyring(RingKeys):
         with self._event("distrust", distrusted=[key_id]):
             return build(list(self._keys.values()), self.distrusted | {key_id}, self.retired)
 
-    def retire(self, key_id: str, /, *, check: Iterable[object] = ()) -> "Keyring":
+    def retire(self, key_id: str, /, *, check: Iterable[object] = (), ignore: Iterable[str] = ()) -> "Keyring":
         """Return a keyring without one of the older keys. What was written under that key can then not be read.
 
         Parameters
@@ -241,9 +241,10 @@ class Keyring(RingKeys):
         key_id : str
             The key.
         check : iterable, optional
-            What might still need it: tables, paths of Parquet files, sealed models and keyring files, fitted objects;
-            see `modelpriv.key_usage`. If one of them needs the key, it is not retired. Nothing else is looked at, nor
-            the keyed steps inside a sealed model: give that model too, as `load` opens it. What is overlooked is lost.
+            What might still need it: tables, fitted objects, paths of files and folders; see `modelpriv.key_usage`. If
+            one of them needs the key, or cannot be read, it is not retired. What is overlooked is lost.
+        ignore : iterable of str, optional
+            Patterns of paths in those folders to pass over, such as ``"*.png"``.
 
         Raises
         ------
@@ -256,7 +257,7 @@ class Keyring(RingKeys):
         if key_id == self.primary:
             raise ParameterError(f"key id {key_id} is the primary key: rotate() first, then retire it.")
         with self._event("retire", retired=key_id):
-            usage.check_unused(key_id, check)
+            usage.check_unused(key_id, check, ignore)
             kept = [secret for held, secret in self._keys.items() if held != key_id]
             return build(kept, self.distrusted - {key_id}, self.retired | {key_id})
 

@@ -145,7 +145,7 @@ class KeyReference:
     @property
     def wanted(self) -> Fingerprint:
         """The id and the check value of the key that was primary."""
-        return self._fingerprints[0]
+        return self.fingerprints[0]
 
     def means(self, keyring: AnyKeyring) -> bool:
         """Return whether a keyring holds the key that is wanted."""
@@ -186,14 +186,15 @@ class KeyReference:
         return KeyReference, (self.key_ids, self._check_values, self._uri, self.scope, self._context_checks)
 
     @property
-    def _fingerprints(self) -> tuple[Fingerprint, ...]:
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """The id and the check value of each key, the primary's first."""
         return tuple(zip(self.key_ids, self._check_values, strict=True))
 
     def _find(self) -> AnyKeyring | None:
         live: ScopedKeyring | None = None
         if self.scope is not None:
-            live = registry.find_scoped(self._fingerprints, self.scope, self._context_checks)
-        whole: Keyring | None = registry.find(self._fingerprints) if live is None else None
+            live = registry.find_scoped(self.fingerprints, self.scope, self._context_checks)
+        whole: Keyring | None = registry.find(self.fingerprints) if live is None else None
         return live or (whole if whole is None or self.scope is None else narrow(whole, self.scope))
 
     def _from_uri(self) -> Keyring:
@@ -210,7 +211,7 @@ class KeyReference:
             keyring = Keyring.from_uri(self._uri)
         except ModelprivError as error:
             raise KeyUnavailableError(f"{wanted}. {error} {remedy}") from None
-        if self._fingerprints[0] not in keyring.fingerprints:
+        if self.fingerprints[0] not in keyring.fingerprints:
             raise KeyUnavailableError(
                 f"{wanted}, but {self._uri} holds key ids {', '.join(keyring.key_ids)} (an equal id there is another "
                 f"key). {remedy}"

@@ -9,8 +9,8 @@ from modelpriv.errors import ParameterError, ParameterTypeError
 __all__ = ["check_unused"]
 
 
-def check_unused(key_id: str, things: Iterable[object]) -> None:
-    """Refuse if one of these things still needs a key.
+def check_unused(key_id: str, things: Iterable[object], ignore: str | Iterable[str] = ()) -> None:
+    """Refuse if one of these things still needs a key, or cannot be read.
 
     Raises
     ------
@@ -25,13 +25,24 @@ def check_unused(key_id: str, things: Iterable[object]) -> None:
     count_uses = process.settings.count_uses  # keys know neither tables nor models: `modelpriv.evidence` counts in them
     if checked and count_uses is None:
         raise ParameterError("check needs modelpriv.evidence, which is not imported. Write import modelpriv first.")
-    found = [(number, thing, count_uses(thing).get(key_id, 0)) for number, thing in enumerate(checked) if count_uses]
-    needing = [f"check[{number}] ({_name(thing)}), {_times(count)}" for number, thing, count in found if count]
-    if needing:
+    found = [
+        (f"check[{n}] ({_name(one)})", count_uses(one, ignore=ignore)) for n, one in enumerate(checked) if count_uses
+    ]
+    if unread := [f"{path!a} ({why})" for _, usage in found for path, why in usage.unread]:
+        more = f", and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
         raise ParameterError(
-            f"key id {key_id} is still needed by {' and '.join(needing)}. Move tables with FieldEncryptor.rewrap and "
-            f"fit objects again, then retire the key. {_looked_at(len(checked))}"
+            f"key id {key_id} may still be needed by what could not be read: {'; '.join(unread[:_SHOWN])}{more}. Look "
+            "into these yourself, and pass ignore=[...] with patterns of their paths."
         )
+    if needing := [f"{name}, {_times(usage[key_id])}" for name, usage in found if key_id in usage]:
+        raise ParameterError(
+            f"key id {key_id} is still needed by {' and '.join(needing)}. Move tables with FieldEncryptor.rewrap, "
+            "sealed files with modelpriv.rewrap and the steps inside with modelpriv.repin, then retire the key. "
+            f"modelpriv.key_usage shows where it is needed. {_looked_at(len(checked))}"
+        )
+
+
+_SHOWN = 5
 
 
 def _times(count: int) -> str:

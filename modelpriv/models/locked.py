@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelpriv import sealing
 from modelpriv.errors import KeyUnavailableError, ModelprivError, SealedFileError
-from modelpriv.keys import KeyReference, registry, resolve_whole
+from modelpriv.keys import KeyReference, needed, registry, resolve_whole
 from modelpriv.sealing import naming
 
 if TYPE_CHECKING:
@@ -55,6 +55,14 @@ class Locked:
         """Return what a pickle holds."""
         key = None if self.reference is None else self.reference.__reduce__()[1]
         return {"version": VERSION, "sealed": self.sealed, "key": key, "cloned": self.cloned}
+
+    def note_needs(self) -> None:
+        """Note the keys that it claims to need, for the sealed file that it is written into."""
+        for way in self.claimed("stanzas") or ():
+            if "key_id" in way:
+                needed.note_key((way["key_id"], b""))
+        for need in self.claimed("needs") or ():
+            needed.note_key((need["key_id"], bytes.fromhex(need["check"])), need["steps"])
 
     def as_clone(self) -> Locked:
         """Return the same content without what was learnt."""

@@ -41,11 +41,11 @@ class EncryptedEstimator(SealedWhenWritten):
 
     It protects class, structure, hyper-parameters and everything learnt, against anyone who gets the bytes but not the
     key, and against changes to the bytes. It leaks that there is a model, its size, the ids of the keyring's keys and
-    the keyring's URI, the versions of Python, scikit-learn and numpy, `policy` and `metadata`, and what `scope` leaves
-    readable. It does not hide the model from code in the process that has it open, nor from holders of the key. It
-    does not protect what is around it: the other steps of a pipeline, or the results of a grid search. So wrap the
-    outermost estimator. A pipeline's ``memory=`` keeps transformed data in plain text, with or without it. Methods
-    that would write the inner estimator in plain text, such as ``save_model``, are refused.
+    of those that steps inside need, the keyring's URI, the versions of Python, scikit-learn and numpy, `policy` and
+    `metadata`, and what `scope` leaves readable. It does not hide the model from code in the process that has it open,
+    nor from holders of the key. It does not protect what is around it: the other steps of a pipeline, or the results of
+    a grid search. So wrap the outermost estimator. A pipeline's ``memory=`` keeps transformed data in plain text, with
+    or without it. Methods that would write the inner estimator in plain text, such as ``save_model``, are refused.
 
     Parameters
     ----------

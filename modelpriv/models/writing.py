@@ -14,7 +14,7 @@ from modelpriv import sealing
 from modelpriv._core import compat
 from modelpriv._core.checks import OneOf, check
 from modelpriv.errors import ParameterError
-from modelpriv.keys import KeyParameter, PublicParameter, resolve_whole, workers
+from modelpriv.keys import KeyParameter, PublicParameter, needed, resolve_whole, workers
 from modelpriv.models.delegation import METHODS, DelegatingEstimator
 from modelpriv.models.locked import VERSION, Locked
 from modelpriv.sealing.contents import Contents
@@ -24,6 +24,7 @@ from modelpriv.sealing.policy import check_policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from modelpriv.keys import AnyKeyring
     from modelpriv.sealing import AccessPolicy
 
 __all__ = ["SealedWhenWritten"]
@@ -64,12 +65,22 @@ class SealedWhenWritten(DelegatingEstimator):
     def _is_open(self) -> bool:
         return self._locked is None
 
+    def _known_keyring(self) -> Any:
+        return self.key
+
+    def _move_to(self, keys: AnyKeyring) -> None:
+        """Seal under a keyring's primary key from now on."""
+        if not isinstance(self.key, str):  # a URI stays: what it names holds the newer key too, by then
+            self.key = keys
+
     # --- pickles ---
 
     def __getstate__(self) -> dict[str, Any]:
         # Here and not in __reduce__, because skops and copyreg ask for the state and nothing else.
         if self._locked is not None:
+            self._locked.note_needs()
             return self._locked.to_state()
+        needed.note_step(self.key, None)
         key = None if self.key is None else resolve_whole(self.key).__getstate__()
         return {"version": VERSION, "sealed": sealing.dumps(self), "key": key, "cloned": False}
 

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 
 from modelpriv._core.warn import warn
 from modelpriv.errors import LockedError, SealedFileWarning
-from modelpriv.keys import KeyReference, Keyring, ScopedKeyring, Signer, SigningKey
+from modelpriv.keys import KeyReference, Keyring, ScopedKeyring, Signer, SigningKey, needed
 from modelpriv.sealing import serializers, writing
 from modelpriv.sealing.access import Passphrase, Ways, to_ways
 from modelpriv.sealing.format import buffers, layout
@@ -81,15 +81,17 @@ def prepare(model: object, request: Request) -> writing.Draft | writing.Copy:
     unsigned = origin == layout.SIGNED and signing_key is None
     code = contents.code if request.code is None else request.code
     serializer = serializers.choose(code, unsigned=unsigned, policy=contents.policy)
+    with needed.noting() as needs:
+        pieces = buffers.lay_out(*serializers.take_apart(contents.bare if unsigned else contents.payload, serializer))
     manifest = layout.new_manifest(
         contents.metadata if request.metadata is None else request.metadata,
         origin=origin,
         serializer=serializer,
+        needs=needed.to_json(needs),
         signer=None if signing_key is None else signing_key.signer.id,
         policy=None if contents.policy is None else contents.policy.to_json(),
         estimator=contents.description,
     )
-    pieces = buffers.lay_out(*serializers.take_apart(contents.bare if unsigned else contents.payload, serializer))
     return writing.draft(manifest, pieces, sum(map(len, pieces)), ways, sign_with=signing_key)
 
 

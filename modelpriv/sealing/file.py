@@ -44,11 +44,12 @@ def dump(
     """Write an estimator to a sealed file: class, hyper-parameters and everything it learnt, encrypted.
 
     *Protects against* anyone who has the file but no key: they can neither read the model nor change a byte unnoticed.
-    *Leaks* the size of the model, the ids of keys, recipients and signer, the versions of Python, scikit-learn and
-    numpy, and ``metadata``. It *cannot* keep the model from those who may open it. A file that opens by keys and
-    passphrases was written by someone who had one of them, so give these only to people whose code you would run. A
-    recipient's public key proves nothing: readers unpickle a file for recipients or a provider only if they trust its
-    signer, and without ``sign_with`` the file holds no pickle, only what skops can write.
+    *Leaks* the size of the model, the ids of keys, recipients and signer, the ids of the keys that steps inside the
+    model need, the versions of Python, scikit-learn and numpy, and ``metadata``. It *cannot* keep the model from those
+    who may open it. A file that opens by keys and passphrases was written by someone who had one of them, so give these
+    only to people whose code you would run. A recipient's public key proves nothing: readers unpickle a file for
+    recipients or a provider only if they trust its signer, and without ``sign_with`` the file holds no pickle, only
+    what skops can write.
 
     Parameters
     ----------

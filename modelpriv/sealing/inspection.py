@@ -1,10 +1,12 @@
 """What a sealed file says about itself without a key."""
 
+import io
 from dataclasses import dataclass, fields
 from typing import Any
 
+from modelpriv._core import magic
 from modelpriv.keys import stanzas
-from modelpriv.sealing.format import layout, slots
+from modelpriv.sealing.format import floe, layout, slots
 from modelpriv.sealing.policy import AccessPolicy
 from modelpriv.sealing.reading import File, opened, read_head
 
@@ -36,6 +38,9 @@ class Unverified:
     stanzas : tuple of dict
         The ways to open it: the type of each (``"keyring"``, ``"argon2id"``, ``"x-wing"``, a provider's), and what it
         says about the key, recipient or place. No place is contacted because a file names it.
+    needs : tuple of dict
+        The keys that steps inside the model need, besides what opens the file: the id of each, its check value, and how
+        many steps need it.
     versions : dict
         The versions of Python, scikit-learn and numpy that wrote it.
     metadata : dict
@@ -61,6 +66,7 @@ class Unverified:
     signer: str | None
     serializer: str
     stanzas: tuple[dict[str, str], ...]
+    needs: tuple[dict[str, Any], ...]
     versions: dict[str, str]
     metadata: dict[str, Any]
     policy: AccessPolicy | None
@@ -105,13 +111,30 @@ def inspect(file: File) -> Unverified:
       signer: None
       serializer: 'pickle-5'
       stanzas: ({'type': 'argon2id'},)
+      needs: ()
       versions: {...}
       metadata: {}
       policy: None
       estimator: None
     """
     with opened(file) as (source, size):
-        head = read_head(source, size)
+        return _claims(source, size)
+
+
+def inspect_head(data: bytes) -> Unverified:
+    """Show the same of a sealed model inside another file, of which only the head was read.
+
+    Raises
+    ------
+    SealedFileError
+        The head is cut or damaged.
+    """
+    lengths = magic.sealed_lengths(data)
+    return _claims(io.BytesIO(data), len(data) if lengths is None else lengths.total)
+
+
+def _claims(source: floe.Source, size: int) -> Unverified:
+    head = read_head(source, size)
     claims = layout.read_manifest(head.manifest)
     found = slots.read(slots.newest_first(head.slots)[0])[1]
     stanzas.check(found)
@@ -122,6 +145,7 @@ def inspect(file: File) -> Unverified:
         signer=claims.get("signer"),
         serializer=claims["serializer"],
         stanzas=tuple({name: way[name] for name in way if name not in _LONG} for way in found),
+        needs=tuple(claims["needs"]),
         versions=claims["versions"],
         metadata=claims["metadata"],
         policy=AccessPolicy.from_json(claims["policy"]) if "policy" in claims else None,

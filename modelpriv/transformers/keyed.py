@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from modelpriv._core import events
 from modelpriv._core.checks import InstanceOf, OneOf, Rule, Rules, Text, check
 from modelpriv.errors import ParameterError
-from modelpriv.keys import AnyKeyring, KeyParameter, resolve
+from modelpriv.keys import AnyKeyring, resolve
 from modelpriv.transformers.base import BaseColumnTransformer, Call
 from modelpriv.transformers.declared import find_column
+from modelpriv.transformers.pinned import PinnedToKey
 from modelpriv.transformers.tags import merged_type
 
 if TYPE_CHECKING:
@@ -44,13 +45,12 @@ KEYED_RULES: dict[str, list[Rule | None]] = {
 }
 
 
-class KeyedColumnTransformer(BaseColumnTransformer):
+class KeyedColumnTransformer(PinnedToKey, BaseColumnTransformer):
     """A column transformer with the parameters `key` and `context`.
 
     `fit` pins the id of the keyring's primary key as `key_id_`, and every later call protects with that key.
     """
 
-    key = KeyParameter()
     context: Any
 
     _parameter_rules: ClassVar[Rules] = KEYED_RULES
@@ -69,15 +69,6 @@ class KeyedColumnTransformer(BaseColumnTransformer):
 
     def _finish_fit(self, call: KeyedCall) -> None:
         self.key_id_ = call.key_id
-
-    def _keyring(self) -> AnyKeyring:
-        """Resolve `key`; a keyring that a URI names is fetched once, and kept as long as this object."""
-        if not isinstance(self.key, str):
-            return resolve(self.key)
-        uri, kept = getattr(self, "_fetched", (None, None))
-        keys = resolve(kept if self.key == uri else self.key)
-        self._fetched = (self.key, keys)
-        return keys
 
     def _check_parameters(self) -> None:
         if self.key is None:

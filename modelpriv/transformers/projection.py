@@ -14,8 +14,8 @@ from modelpriv._core import events
 from modelpriv._core.checks import Rules, Text, Whole, check, check_parameters
 from modelpriv.errors import InputError, InputTypeError, ParameterError
 from modelpriv.kernels.prf.rotation import rotation
-from modelpriv.keys import AnyKeyring, KeyParameter, resolve
 from modelpriv.transformers.fitted import PlainState
+from modelpriv.transformers.pinned import PinnedToKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from modelpriv._columns.arrow import Table
+    from modelpriv.keys import AnyKeyring
 
 __all__ = ["KeyedProjection"]
 
@@ -35,7 +36,7 @@ _BLOCK = 2**23
 _DTYPES = [np.float64, np.float32]
 
 
-class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class KeyedProjection(PinnedToKey, PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Obfuscate numeric columns by a secret rotation. This is obfuscation, not encryption.
 
     Someone who knows one original row fewer than there are components, and what became of them, finds the rotation by
@@ -102,7 +103,6 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
     True
     """
 
-    key = KeyParameter()
     _parameter_rules: ClassVar[Rules] = {"context": [Text()]}
     _least = 2  # components: a rotation of one changes its sign at most
 
@@ -153,7 +153,6 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
         self.basis_ = basis
         self.n_components_ = rank
         self.key_id_ = keys.primary
-        self._fetched = (self.key, keys) if isinstance(self.key, str) else None
         return self
 
     @events.audited
@@ -233,11 +232,6 @@ class KeyedProjection(PlainState, ClassNamePrefixFeaturesOutMixin, TransformerMi
                 "what varies. Fit on more rows, or set n_components to fewer."
             )
         return wanted
-
-    def _keyring(self) -> AnyKeyring:
-        """Resolve `key`; a keyring that a URI names is fetched once, and kept as long as this object."""
-        uri, kept = getattr(self, "_fetched", None) or (None, None)
-        return resolve(kept if isinstance(self.key, str) and self.key == uri else self.key)
 
     def _weights(self) -> NDArray[np.float64]:
         """Derive the matrix of shape (n_features_in_, n_components_) that projects and rotates; never kept."""

@@ -16,12 +16,16 @@ The prelude has 40 bytes, integers little-endian; the whole file follows from it
 how the object was written: "pickle-5", "cloudpickle-5" (with the code of the author's classes) or, in files for
 recipients or providers that no one signed, "skops".
 
+`needs` in the manifest says how many steps inside the model need which key, by its id and check value.
+
 The manifest is canonical JSON that never changes once it is written. The body is bound to its bytes as they are
 stored, the envelope to the prelude too. Until the envelope is open, all of it is only what the file claims.
 """
 
 import platform
+import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -47,11 +51,12 @@ VERSIONS = {
     "scikit-learn": sklearn.__version__,
     "numpy": np.__version__,
 }
-_FIELDS = {"format", "suite", "file_id", "origin", "serializer", "versions", "metadata"}
+_FIELDS = {"format", "suite", "file_id", "origin", "serializer", "versions", "needs", "metadata"}
 _KNOWN = [
     *([SUITE, origin, how] for origin in (SOLE, SHARED, SIGNED) for how in serializers.CODES.values()),
     [SUITE, SIGNED, serializers.SKOPS],
 ]
+_ID, _CHECK = re.compile("[0-9a-f]{8}"), re.compile("([0-9a-f]{32})?")
 _OPTIONAL: dict[str, Any] = {"signer": "", "policy": {}, "estimator": {"class": "", "parameters": {}}}
 
 
@@ -98,9 +103,10 @@ def new_manifest(
     *,
     origin: str = SOLE,
     serializer: str = serializers.BY_REFERENCE,
+    needs: Sequence[dict[str, Any]] = (),
     **more: dict[str, Any] | str | None,
 ) -> bytes:
-    """Write the manifest of a new file; ``metadata`` is what the author makes public.
+    """Write the manifest of a new file; ``metadata`` is what the author makes public, ``needs`` the steps' keys.
 
     The id of the ``signer``, the rules of a ``policy`` and the description of the ``estimator`` appear only if they are
     given.
@@ -117,6 +123,7 @@ def new_manifest(
         "origin": origin,
         "serializer": serializer,
         "versions": VERSIONS,
+        "needs": list(needs),
         "metadata": check_metadata(metadata),
     }
     manifest = json.dump(fields | {name: value for name, value in more.items() if value is not None})
@@ -178,13 +185,22 @@ def read_manifest(data: bytes) -> dict[str, Any]:
         case {
             "file_id": str(),
             "versions": dict(versions),
+            "needs": list(needs),
             "metadata": dict(),
             "signer": str(),
             "policy": dict(),
             "estimator": {"class": str(), "parameters": dict()},
-        } if all(isinstance(version, str) for version in versions.values()):
+        } if all(isinstance(version, str) for version in versions.values()) and all(map(_is_need, needs)):
             return fields
     raise SealedFileError("the sealed file's manifest cannot be read: the file is damaged or was altered.")
+
+
+def _is_need(need: Any) -> bool:
+    """Tell whether a manifest can say this about a key that steps need."""
+    match need:
+        case {"key_id": str(key_id), "check": str(check), "steps": int(steps), **others}:
+            return not others and bool(_ID.fullmatch(key_id) and _CHECK.fullmatch(check)) and 0 < steps < LARGEST_SLOT
+    return False
 
 
 def _is_deep(value: Any) -> bool:

@@ -7,7 +7,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelpriv._columns.dtypes import default_dtype
-from modelpriv._columns.frame import Built, as_names
+from modelpriv._columns.frame import Built, as_names, open_frame
 from modelpriv._core import events
 from modelpriv.errors import InputError, KeyUnavailableError, ModelprivError, ParameterError
 from modelpriv.keys import Identity, resolve
@@ -15,7 +15,7 @@ from modelpriv.keys.recipient import read_recipients
 from modelpriv.transformers.field_encryptor.data_keys import new_data_key, open_data_keys
 from modelpriv.transformers.field_encryptor.format_cipher import FormatCipher, check_text, letters_of
 from modelpriv.transformers.field_encryptor.parameters import FIELD_RULES, check_field_parameters
-from modelpriv.transformers.field_encryptor.states import Cipher, learnt, merged, restored
+from modelpriv.transformers.field_encryptor.states import Cipher, learnt, merged, restored, rewrapped
 from modelpriv.transformers.field_encryptor.tokens import Tokens, bound_to
 from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer
 from modelpriv.transformers.tags import check_same_type
@@ -93,6 +93,19 @@ class EncryptingTransformer(KeyedColumnTransformer):
             read_recipients(self.recipients)
             if not isinstance(self.key, (Identity, NoneType)):
                 raise ParameterError("key and recipients were both given. Pass one of them.")
+
+    def _move_to(self, keys: AnyKeyring) -> None:
+        if hasattr(self, "_states"):
+            call = KeyedCall(open_frame([[0]]), {}, keys, keys.primary, self.context)
+            self._keep(columns=self._moved_states(call))
+        super()._move_to(keys)
+
+    def _moved_states(self, call: KeyedCall) -> dict[int, State]:
+        """Return what is kept of the columns, with the tokens of categories under the key of a call."""
+        return {
+            position: rewrapped(state, self._cipher(state["context"], call), call.key_id)
+            for position, state in self._states.items()
+        }
 
     def _reference_names(self) -> Sequence[Any]:
         return as_names(self.bind) or () if self.bind is not None else ()

@@ -13,7 +13,6 @@ from modelpriv._core import events
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 from modelpriv.keys import PublicParameter
 from modelpriv.transformers.field_encryptor.columns import EncryptingTransformer, bound, column_context
-from modelpriv.transformers.field_encryptor.states import rewrapped
 from modelpriv.transformers.keyed import KeyedCall, context_of
 
 if TYPE_CHECKING:
@@ -256,11 +255,7 @@ class FieldEncryptor(EncryptingTransformer):
             built[position] = Built(cipher.reseal(column, bound(call), key_id=call.key_id), column.dtype.as_text())
         result = frame.replaced(built)
         if hasattr(self, "_states"):
-            moved = {
-                position: rewrapped(state, self._cipher(state["context"], call), call.key_id)
-                for position, state in self._states.items()
-            }
-            self._keep(columns=moved)
+            self._keep(columns=self._moved_states(call))
             super()._finish_fit(call)
         return result
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from modelpriv._columns.dtypes import DType
     from modelpriv.transformers.fitted import State
 
-__all__ = ["collected", "typed", "warn_of_sharing"]
+__all__ = ["collected", "typed", "warn_of_sharing", "without_known"]
 
 
 def collected(chunks: list[State]) -> list[State]:
@@ -42,6 +42,11 @@ def typed(pool: Array, dtype: DType) -> tuple[Array, DType]:
         except pa.ArrowException:
             pass  # fakes that the dtype cannot hold, such as fractions in an integer column, take their own
     return pool, default_dtype(dtype.container, pool.type)
+
+
+def without_known(pool: Array) -> State:
+    """Return what is kept of a pool that every value draws from."""
+    return {"pool": array_to_plain(pool), "known": None}
 
 
 def _kind(type_: pa.DataType) -> str:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from modelpriv._columns.cells import logical_type
 from modelpriv._columns.dtypes import is_text
-from modelpriv._columns.frame import Built
+from modelpriv._columns.frame import Built, open_frame
 from modelpriv._columns.plain import array_from_plain, array_to_plain
 from modelpriv._core.checks import Flag, InstanceOf, ListOf, OneOf, Rules, Satisfies, Text, Whole
 from modelpriv.errors import InputError, ParameterError
@@ -20,7 +20,7 @@ from modelpriv.kernels.prf.pseudonym import SAFE64
 from modelpriv.kernels.prf.sketch import smallest, united
 from modelpriv.transformers.fitted import without
 from modelpriv.transformers.keyed import KEYED_RULES, KeyedCall, KeyedColumnTransformer, context_of
-from modelpriv.transformers.replacer.fakes import collected, typed, warn_of_sharing
+from modelpriv.transformers.replacer.fakes import collected, typed, warn_of_sharing, without_known
 from modelpriv.transformers.replacer.pools import Recipe, interleaved, make_pool, to_pool
 from modelpriv.transformers.tags import KEY_LENGTH, check_same_type, different_tags, tags
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from modelpriv._columns.arrow import Array
     from modelpriv._columns.frame import Column
+    from modelpriv.keys import AnyKeyring
     from modelpriv.transformers.fitted import State
 
 __all__ = ["Replacer"]
@@ -245,7 +246,14 @@ class Replacer(KeyedColumnTransformer):
             picked = self._replace_unseen(picked, unseen, chooser, state["context"], call)
         return Built(picked, dtype)
 
-    # --- places in the pool ---
+    def _move_to(self, keys: AnyKeyring) -> None:
+        if hasattr(self, "_states"):
+            if self.unique:
+                raise ParameterError("with unique=True it has no values to choose new fakes for. Fit it again.")
+            call = KeyedCall(open_frame([[0]]), {}, keys, keys.primary, self.context)
+            fakes = {p: without_known(self._pool(call, state["context"])) for p, state in self._states.items()}
+            self._keep(columns={p: state | {"fakes": fakes[p]} for p, state in self._states.items()})
+        super()._move_to(keys)
 
     def _places(self, chooser: Column, state: State, call: KeyedCall) -> npt.NDArray[Any]:
         """Return each row's place in the pool; -1 for a value without one."""
@@ -253,8 +261,6 @@ class Replacer(KeyedColumnTransformer):
         if self.unique:
             return kernel.position(found, array_from_plain(state["fakes"]["known"]))
         return kernel.index(found, state["fakes"]["pool"]["length"])
-
-    # --- what chooses, and from what ---
 
     def _chooser(self, column: Column, call: KeyedCall) -> Column:
         """Return the column whose values choose: the subject's, else the column itself."""
@@ -309,7 +315,7 @@ class Replacer(KeyedColumnTransformer):
         if not self.unique:
             if self.values is None:
                 warn_of_sharing(states, pool)
-            return {"pool": array_to_plain(pool), "known": None}
+            return without_known(pool)
         known = kernel.merged(array_from_plain(chunk) for state in states for chunk in state["known"])
         if len(known) > len(pool):
             raise ParameterError(

@@ -1,0 +1,138 @@
+"""Finding tokens, key ids and sealed models in the bytes of a file, a piece at a time, without loading it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, BinaryIO
+
+import pybase64
+
+from modelpriv._core import magic
+from modelpriv.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Found", "pieces", "scan"]
+
+Found = Counter[tuple[str, str]]
+"""How often each key id was found, by what it was found in."""
+
+_PIECE = 2**20
+_OVERLAP = 256  # bytes of the piece before that are looked at again, so that nothing is cut in two
+_MOST = 2**26  # bytes of heads of sealed models
+_BEHIND = 16  # bytes that are kept for what looks behind
+_TOKEN = 28  # characters of the shortest token
+
+# A token begins with the byte 11, 12, 19 or 1a, so in base64url with E or G; see `modelpriv.kernels.aes.token`.
+_RUN = re.compile(rb"[A-Za-z0-9_-]*")
+_IN_TEXT = re.compile(rb"(?<![A-Za-z0-9_-])[EG][A-Za-z0-9_-]{27,}")
+# In a pickle the length of a text stands before it, as one, four or eight bytes, and may look like a character.
+_IN_PICKLE = re.compile(
+    rb"[EG](?:(?<=[\x8cCU].[EG])|(?<=[XBT].{4}[EG])|(?<=[\x8d\x8e].{8}[EG])|(?<=S['\"][EG])|(?<=V[EG]))[A-Za-z0-9_-]{27,}",
+    re.DOTALL,
+)
+_IN_ARRAY = re.compile(rb"[EG]\0\0\0(?:[A-Za-z0-9_-]\0\0\0){27}")
+_ID_IN_PICKLE = re.compile(rb"(?:[\x8cU]\x08|X\x08\0\0\0|\nV)([0-9a-f]{8})")
+_SEALED = re.compile(re.escape(magic.SEALED.begins))
+_ARROW = b"pyarrow.lib"
+_FIRST_BYTES = (0x11, 0x12, 0x19, 0x1A)
+
+
+def pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Read a file a piece at a time."""
+    while piece := file.read(_PIECE):
+        yield piece
+
+
+def scan(data: Iterable[bytes], *, pickled: bool) -> tuple[Found, list[bytes]]:
+    """Count the tokens in some bytes and, in those of a pickle, the key ids that its objects name.
+
+    Returns
+    -------
+    found : Counter
+        How often each key id was found.
+    heads : list of bytes
+        The head of each sealed model in a pickle.
+    """
+    found: Found = Counter()
+    heads: list[bytearray] = []
+    window, start = b"", 0
+    for piece, last in _with_last(data):
+        for head in heads:
+            _fill(head, piece)
+        before, window = len(window), window + piece
+        start = _RUN.match(window, before).end() if before and start == before else start  # type: ignore[union-attr]
+        if pickled:
+            _check_telling(window)
+            heads += _heads(window, before)
+            if sum(map(len, heads)) > _MOST:
+                raise InputError("it seems to hold more sealed models than can be looked into.")
+        # A match that begins in the last bytes may go on in the next piece: it is counted there.
+        end = len(window) if last else max(start, len(window) - _OVERLAP)
+        past = _count(window, start, end, found, pickled=pickled)
+        kept = max(0, end - _BEHIND)
+        window, start = window[kept:], past - kept
+    return found, [bytes(head) for head in heads]
+
+
+def _check_telling(window: bytes) -> None:
+    """Refuse a pickle that holds text without anything between one cell and the next."""
+    for what, there in (("memory of Arrow", _ARROW in window), ("an array of text", _IN_ARRAY.search(window))):
+        if there:
+            raise InputError(f"it holds {what}, where no one can tell one token from the next. Load it and pass that.")
+
+
+def _with_last(data: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    ahead = iter(data)
+    piece = next(ahead, None)
+    while piece is not None:
+        following = next(ahead, None)
+        yield piece, following is None
+        piece = following
+
+
+def _count(window: bytes, start: int, end: int, found: Found, *, pickled: bool) -> int:
+    """Count what begins between two places of a window; return where the last of it ends, or the second place."""
+    past = end
+    for match in (_IN_PICKLE if pickled else _IN_TEXT).finditer(window, start):
+        if match.start() >= end:
+            break
+        past = max(past, match.end())
+        raw = pybase64.urlsafe_b64decode(match.group()[:_TOKEN])
+        if raw[0] in _FIRST_BYTES:
+            found["tokens", raw[1:5].hex()] += 1
+    for match in _ID_IN_PICKLE.finditer(window, start, end + _TOKEN) if pickled else ():
+        if match.start() < end:
+            found["key ids", match[1].decode()] += 1
+    return past
+
+
+def _heads(window: bytes, before: int) -> Iterator[bytearray]:
+    """Give what is there of each sealed model whose first bytes end in the newest piece of a window."""
+    for match in _SEALED.finditer(window, max(0, before - len(magic.SEALED.begins) + 1)):
+        if window[match.start() - 1 : match.start()] == b"\xc2":
+            raise InputError(
+                "it holds a sealed model as text of a pickle before protocol 3. Load it, and write it with protocol 5."
+            )
+        head = bytearray()
+        _fill(head, window[match.start() :])
+        yield head
+
+
+def _fill(head: bytearray, data: bytes) -> None:
+    """Add to the head of a sealed model what follows of it; its first bytes say how long it is."""
+    for _ in range(2):
+        missing = max(0, _wanted(head) - len(head))
+        head += data[:missing]
+        data = data[missing:]
+
+
+def _wanted(head: bytearray) -> int:
+    """Return how long the head of a sealed model is, as far as its first bytes say."""
+    lengths = magic.sealed_lengths(bytes(head[: magic.PRELUDE.size]))
+    if lengths is None:
+        return magic.PRELUDE.size
+    slot, manifest = min(lengths.slot, magic.LARGEST_SLOT), min(lengths.manifest, magic.LARGEST_MANIFEST)
+    return magic.PRELUDE.size + manifest + 2 * slot
