@@ -212,6 +212,26 @@ def test_every_public_call_is_discreet():
     assert all(is_discreet(getattr(DelegatingEstimator, name)) for name in METHODS)
 
 
+def failure(function):
+    """The error of a call with a canary for each argument that must be given, if it is one."""
+    parameters = inspect.signature(function).parameters.values()
+    needed = [one for one in parameters if one.default is one.empty and one.kind < one.VAR_POSITIONAL]
+    named = [one.name for one in parameters if one.default is one.empty and one.kind is one.KEYWORD_ONLY]
+    try:
+        function(*[CELL] * len(needed), **dict.fromkeys(named, CELL))
+    except Exception as error:  # noqa: BLE001 - whichever it is
+        return error
+
+
+def test_any_public_call_with_anything(tmp_path, monkeypatch):
+    """A text in place of every argument, the object itself too, leaves in no frame of the error."""
+    monkeypatch.chdir(tmp_path)
+    errors = {place: failure(function) for place, function in public_functions()}
+    failed = {place: below(error) for place, error in errors.items() if error is not None}
+    assert len(failed) > 100
+    assert not [place for place, held in failed.items() if any(set(found) != {"function"} for found in held.values())]
+
+
 def test_no_public_call_is_a_generator():
     """An error in a generator comes after the call has ended, and would leave past the edge."""
     functions = {place: function.__wrapped__ for place, function in public_functions()}

@@ -41,6 +41,7 @@ _NONCE = 12
 Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
+@discreet
 def dumps(value: object) -> bytes:
     """Pickle a value for a worker process: everything registered goes by value, at any depth.
 
@@ -50,6 +51,7 @@ def dumps(value: object) -> bytes:
     return _seal(compat.worker_bytes(value))
 
 
+@discreet
 def loads(data: bytes) -> Any:
     """Unpickle, in the worker process, what `dumps` gave.
 
@@ -109,6 +111,7 @@ def _identity_arrives(recipient: Recipient, secret: str) -> Identity:
     return registry.find_identity(recipient) or read_secret_line(Identity, secret)
 
 
+@discreet
 def _to_relatives(function: Callable[..., Any], *arguments: Any) -> Reduced:
     """Return a call for a worker of this process to make, its arguments sealed."""
     return _called, (_seal(pickle.dumps((function, arguments))),)
