@@ -100,8 +100,9 @@ class Masker(BaseColumnTransformer):
     ``"name"``      spaces and the first character of each word, unless these are all its letters; digits do not fit
     ``"ip"``        the first half of an IPv4 address; up to two groups of an IPv6 address; one mask for each other
                     number of the first, and for the rest of the second
-    ``"date"``      separators and a year from 1000 to 2999, first or last, all in numbers; a time may follow
-    ``"postcode"``  separators and the first 3 of 5 to 10 letters and digits
+    ``"date"``      separators and a year from 1000 to 2999, first or last, all in numbers; a time may follow. Without
+                    separators: the year of 8 digits that begin with it
+    ``"postcode"``  separators and the first 3 of 5 to 10 letters and digits, or 2 of 4
     ``"cn_phone"``  separators, the first 3 and the last 4 digits of a Chinese mobile number
     ``"cn_id"``     the region (the first 6) and the last 4 characters of a Chinese identity number of 18
     ``"cn_name"``   the surname of a Chinese name of 2 to 6 characters, also a compound one; of 2 characters the first

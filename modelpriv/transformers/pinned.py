@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
+from modelpriv._core import compat
+from modelpriv.errors import ModelprivError
 from modelpriv.keys import AnyKeyring, KeyParameter, needed, resolve
 
 if TYPE_CHECKING:
@@ -17,6 +20,21 @@ class PinnedToKey:
 
     key = KeyParameter()
     key_id_: str
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        compat.register_hash(cls, cls._content_hash)
+
+    def _content_hash(self) -> tuple[Any, ...]:
+        """Return what a cache knows this object by: with a URI, also the keys that it names now.
+
+        A fitted pipeline in the cache of ``memory=`` would otherwise keep its key for ever, whatever the URI says.
+        """
+        keys: Any = None
+        if isinstance(self.key, str):
+            with contextlib.suppress(ModelprivError):  # fit says what is wrong with it
+                keys = resolve(self.key).fingerprints
+        return vars(self), keys
 
     def __getstate__(self) -> State:
         needed.note_step(self._known_keyring(), getattr(self, "key_id_", None))

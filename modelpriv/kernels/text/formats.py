@@ -74,6 +74,22 @@ def _cn_name(block: TextBlock) -> Shown:
     return Shown(block.cover((block.starts[fits], second[fits])))
 
 
+# --- postcodes --------------------------------------------------------------------------------------------------------
+
+
+def _postcode(block: TextBlock) -> Shown:
+    """Let the first 3 of 5 to 10 letters and digits stay, and the first 2 of 4."""
+    flags = _LONG_POSTCODE(block).flags
+    rest, taken = block.pick(~block.has(flags))
+    if len(rest.data):
+        flags = flags.copy()
+        flags[taken] = _SHORT_POSTCODE(rest).flags
+    return Shown(flags)
+
+
+_LONG_POSTCODE, _SHORT_POSTCODE = code(5, 10, first=3, letters=True), code(4, 4, first=2, letters=True)
+
+
 # --- dates ------------------------------------------------------------------------------------------------------------
 
 
@@ -83,8 +99,16 @@ def _date(block: TextBlock) -> Shown:
     if not fits.all():
         rest, taken = block.pick(~fits)
         if len(rest.data):
-            flags[taken] = _other_date(rest)
+            flags[taken] = _compact_date(rest) | _other_date(rest)
     return Shown(flags)
+
+
+def _compact_date(block: TextBlock) -> Flags:
+    """Find dates such as 19870314 of the years 1000 to 2999."""
+    year, month, month_ones, day, day_ones = (block.at(block.starts + place) for place in (0, 4, 5, 6, 7))
+    fits = (block.stops - block.starts == 8) & ~block.has(~block.digits) & (year - np.uint8(ord("1")) < np.uint8(2))
+    fits &= is_between(month, month_ones, 1, 12) & is_between(day, day_ones, 1, 31)
+    return block.ends(4, 0, fits)
 
 
 def _iso_date(block: TextBlock) -> tuple[Flags, Flags]:
@@ -175,7 +199,7 @@ FORMATS: Mapping[str, Rule] = MappingProxyType(
         "name": _name,
         "ip": ip,
         "date": _date,
-        "postcode": code(5, 10, first=3, letters=True),
+        "postcode": _postcode,
         "cn_phone": code(11, 11, first=3, last=4, begins="1"),
         "cn_id": code(18, 18, first=6, last=4, separators="", check="x"),
         "cn_name": _cn_name,

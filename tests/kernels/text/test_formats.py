@@ -81,6 +81,8 @@ TABLE = {
         "14.03.1987": "**.**.1987",
         "12/31/1987": "**/**/1987",
         "1987-03-14 10:30:00.25+01:00": "1987-**-** **:**:**.**+**:**",
+        "19870314": "1987****",
+        "20240229": "2024****",
         "1987-03-14T10:30:00Z": "1987-**-*****:**:***",
     },
     "postcode": {
@@ -89,6 +91,8 @@ TABLE = {
         "90210-1234": "902**-****",
         "100-0001": "100-****",
         "M1 1AE": "M1 1**",
+        "1015": "10**",
+        "AD 10": "AD **",
     },
     "cn_phone": {"13800138000": "138****8000", "138 0013 8000": "138 **** 8000"},
     "cn_id": {
@@ -240,7 +244,8 @@ UNFIT = {
         "1987-03-00",
         "0987-03-14",
         "3987-03-14",
-        "19870314",
+        "19871314",
+        "14031987",
         "1987/03-14",
         "87-03-14",
         "14 March 1987",
@@ -260,7 +265,7 @@ UNFIT = {
         "9021٠",
         "ＳＷ１Ａ １ＡＡ",
         "АВ1 1АА",
-        "1010",
+        "101",
         "SW1",
         "12345678901",
         "９0210",
@@ -386,6 +391,8 @@ def ip(cell):
 
 
 def date(cell):
+    if regex.fullmatch("[12][0-9]{3}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])", cell):
+        return show(cell, range(4))
     found = regex.fullmatch(r"(\d+)([-/.])(\d+)\2(\d+)([ T][\d:.+\-/ TZ]*)?", cell)
     if found:
         one, mark, two, three, _ = found.groups()
@@ -399,6 +406,11 @@ def date(cell):
     return "*" * len(cell)
 
 
+def postcode(cell):
+    short = code(cell, " -", [4], first=2, letters=True)
+    return short if short != "*" * len(cell) else code(cell, " -", range(5, 11), first=3, letters=True)
+
+
 ONE_CELL = {
     "phone": (lambda cell: code(cell, " -.()+/", range(7, 16), last=4), "0123456789012345678 -.()+/x"),
     "card": (lambda cell: code(cell, " -", range(12, 20), first=6, last=4), "0123456789012345678901234567890 -."),
@@ -407,7 +419,7 @@ ONE_CELL = {
         lambda cell: code(cell, " -", range(15, 35), first=2, last=4, letters=True, like="[A-Za-z]{2}[0-9]{2}"),
         "DEde0123456789 -",
     ),
-    "postcode": (lambda cell: code(cell, " -", range(5, 11), first=3, letters=True), "ABZabz0123456789 -_"),
+    "postcode": (postcode, "ABZabz0123456789 -_"),
     "cn_phone": (lambda cell: code(cell, " -", [11], first=3, last=4, like="1"), "1111111123456789 -"),
     "email": (email, "abcXYZ019._+--@@@@. "),
     "name": (name, "abcXYZ .,'-\t()1 "),
