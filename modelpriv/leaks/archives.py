@@ -56,8 +56,11 @@ def _in_archive(content: Content, archive: zipfile.ZipFile, look: Look) -> Itera
         raise NotReadError("it is an archive of more members than are looked into")
     named: set[str] = set()
     if sum(member.filename == SCHEMA for member in members) == 1:
-        root, named = read_skops(archive)
-        yield from Walker().walk("model", root)
+        try:
+            root, named = read_skops(archive)
+            yield from Walker().walk("model", root)
+        except NotReadError as refusal:
+            yield Leak("model", "unread", 0, reason=str(refusal))
     seen: set[str] = set()
     for index, member in enumerate(members):
         if member.filename in named and member.filename not in seen:

@@ -195,14 +195,18 @@ def _key_state(node: Any) -> list[Any] | None:
     """Give the URI in a reference to a keyring, and its scope; None if it holds anything but ids and check values."""
     if node is None:
         return []
-    items = items_of(node)
-    match items:
-        case [first, second, *more] if len(more) <= len(("URI", "scope")):
-            ids = [first] if isinstance(first, Blob) else items_of(first)
-            checks = [second] if isinstance(second, Blob) else items_of(second)
-            usual = ids and all(_is_id(one) for one in ids) and all(_is_check_value(one) for one in checks)
-            return [one for one in more if one is not None] if usual else None
+    match items_of(node):
+        case [Group(ids), Group(checks), *more] if len(more) <= len(("URI", "scope", "check values")):
+            told, of_contexts = more[:2], [check for key in more[2:] for check in _checks_of(key)]
+            usual = ids and all(map(_is_id, ids)) and all(map(_is_check_value, [*checks, *of_contexts]))
+            return [one for one in told if one is not None] if usual else None
     return None
+
+
+def _checks_of(node: Any) -> list[Any]:
+    """Give the check values of each key's contexts, or what is in their place."""
+    keys = node.items if isinstance(node, Group) else [node]
+    return [check for key in keys for check in (key.items if isinstance(key, Group) else [key])]
 
 
 def _is_id(node: Any) -> bool:

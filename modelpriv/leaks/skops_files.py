@@ -79,7 +79,7 @@ class _Schema:
             held: Any = Mapping([(shorten(key), self.outline(value)) for key, value in content.items()])
         else:
             held = self.outline(content)
-        return held if name.startswith("builtins.") else Made(name, None, None, [held])
+        return held if name.startswith("builtins.") or name == "numpy.ndarray" else Made(name, None, None, [held])
 
     def _more(self, field: str, value: Any) -> list[Any]:
         """Give the outline of a field that an entry has besides its content, unless it says nothing."""

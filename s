@@ -1,0 +1,1 @@
+{"a":"modelpriv_secret_keyring_1_bCiy8zaT5NJl17LnjLYfuM8TNDOYI-ZEQpQniZ0HksQhelT3zPw"}
