@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from modelpriv._cli import audit
 from modelpriv._core import magic
-from modelpriv.audit import verify
 from modelpriv.errors import InputError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.evidence.usage import key_usage
 from modelpriv.keys import Grant, Keyring, container
@@ -43,10 +43,6 @@ Python: Keyring.load(FILE, provider=...).rotate().save(FILE, wrap_with=...)."""
 _INSPECT = """\
 Show what FILE says of itself, without a key: a sealed model, a keyring file, a grant, or the key ids of the tokens in a
 Parquet or Arrow file. Until it is opened with a key no one can tell whether any of it is true."""
-_VERIFY = """\
-Check every line of the audit log LOG and that none is missing. With --expected-head, a text that an earlier run of
-this command or AuditLog.head() gave and that was kept elsewhere, a log that was put back to an earlier state is found
-too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,14 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0, or 1 if it was refused; the reason is then on standard error.
+        0, or 1 if it was refused; the reason is then on standard error. The help of a command names others.
     """
     given = _parser().parse_args(arguments)
     try:
         lines = given.run(given)
     except (ModelprivError, OSError) as error:
         sys.stderr.write(f"modelpriv: {error}\n")
-        return 1
+        return int(given.exit_code(error))
     sys.stdout.write(lines + "\n")
     return 0
 
@@ -78,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         made: argparse.ArgumentParser = parent.add_parser(
             name, help=summary, description=words, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, exit_code=lambda _: 1)
         return made
 
     parser = argparse.ArgumentParser(
@@ -91,12 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     command(commands, "keygen", _keygen, _KEYGEN).add_argument("to", metavar="TO")
     command(commands, "rotate", _rotate, _ROTATE).add_argument("file", metavar="FILE", type=Path)
     command(commands, "inspect", _inspect, _INSPECT).add_argument("file", metavar="FILE", type=Path)
-    audit = commands.add_parser("audit", help="Work with audit logs.").add_subparsers(required=True, metavar="COMMAND")
-    check = command(audit, "verify", _verify, _VERIFY)
-    check.add_argument("log", metavar="LOG", type=Path)
-    check.add_argument("--key", required=True, metavar="URI", help="the keyring that the log was written with")
-    check.add_argument("--grant", metavar="ID", help="the grant whose holder kept the log, if not the ring's owner")
-    check.add_argument("--expected-head", metavar="HEAD", help="a head that was noted earlier, COUNT:MAC")
+    audit.add(commands, command)
     return parser
 
 
@@ -149,11 +140,6 @@ def _inspect_line(path: Path) -> str:
             [f"unverified: {kind} file", *(f"  {name}: {said!r}" for name, said in sorted(public.items()))]
         )
     raise SealedFileError(f"{path} is not a file of modelpriv, or it was cut or altered.")
-
-
-def _verify(given: argparse.Namespace) -> str:
-    head = verify(given.log, key=given.key, expected_head=given.expected_head, grant=given.grant)
-    return f"{given.log}: {head.count} lines, all whole. Note this head elsewhere: {head}"
 
 
 def _passphrase(name: str, *, new: bool = False) -> str:

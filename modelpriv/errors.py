@@ -1,6 +1,7 @@
 """The errors that modelpriv raises; none of them contains a key or a cell's value."""
 
 __all__ = [
+    "AuditWarning",
     "DecryptionError",
     "InputError",
     "InputTypeError",
@@ -54,6 +55,10 @@ class UntrustedError(SealedFileError):
 
 class SealedFileWarning(UserWarning):
     """A sealed file was read or written, but something about it needs your attention."""
+
+
+class AuditWarning(UserWarning):
+    """An audit log goes on, but not as you set it up: act soon, since calls fail when it cannot go on."""
 
 
 class LockedError(ModelprivError, AttributeError):

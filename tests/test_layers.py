@@ -24,7 +24,7 @@ FLOORS = [
     {"evidence"},
     {"integrations"},
     {"", "testing"},  # "" is modelpriv/__init__.py: the public names, nothing else
-    {"__main__"},
+    {"__main__", "_cli"},
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 
@@ -44,7 +44,8 @@ ARROWS = {
     "integrations": {"_core"},
     "": {"_core", "audit", "evidence", "keys", "models", "sealing", "transformers"},
     "testing": {"errors", "keys"},
-    "__main__": {"_core", "audit", "errors", "evidence", "keys", "sealing"},
+    "_cli": {"_core", "audit", "errors"},
+    "__main__": {"_cli", "_core", "errors", "evidence", "keys", "sealing"},
 }
 
 KERNELS_MAY_USE = {"numpy", "pyarrow", "cryptography", "pybase64", "regex"}

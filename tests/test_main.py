@@ -111,18 +111,19 @@ def test_audit_verify(run, tmp_path):
     run("keygen", "keys.json")
     AuditLog("log", key="file:keys.json").start().stop()
     code, said = run("audit", "verify", "log", "--key", "file:keys.json")
-    assert (code, "2 lines, all whole" in said) == (0, True)
+    assert (code, "3 lines in 1 file, all whole" in said) == (0, True)
     head = said.split()[-1]
     assert run("audit", "verify", "log", "--key", "file:keys.json", "--expected-head", head)[0] == 0
     scoped = Keyring.from_uri("file:keys.json").scoped(["email"])
     AuditLog("theirs", key=scoped).start().stop()
     code, said = run("audit", "verify", "theirs", "--key", "file:keys.json")
-    assert (code, f"grant={scoped.scope.id!r}" in said) == (1, True)
+    assert (code, f"grant={scoped.scope.id!r}" in said) == (3, True)
     assert run("audit", "verify", "theirs", "--key", "file:keys.json", "--grant", scoped.scope.id)[0] == 0
     lines = (tmp_path / "log").read_bytes()
     (tmp_path / "log").write_bytes(lines.replace(b"start", b"Start"))
     code, said = run("audit", "verify", "log", "--key", "file:keys.json")
-    assert (code, "line 1" in said) == (1, True)
+    assert (code, "line 2" in said) == (1, True)
+    assert run("audit", "verify", "nowhere", "--key", "file:keys.json")[0] == 3
 
 
 def test_a_wrong_passphrase(run, monkeypatch):
@@ -155,7 +156,9 @@ def test_no_secret_is_an_argument(arguments, capsys):
     assert "usage: python -m modelpriv" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["keygen"], ["rotate"], ["inspect"], ["audit", "verify"]])
+@pytest.mark.parametrize(
+    "command", [[], ["keygen"], ["rotate"], ["inspect"], ["audit", "verify"], ["audit", "show"], ["audit", "rotate"]]
+)
 def test_help_teaches(command, capsys):
     """Each command explains itself; lines fit a terminal."""
     with pytest.raises(SystemExit):

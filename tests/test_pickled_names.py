@@ -70,7 +70,7 @@ def others():
         "signer": signing_key.signer,
         "grant": grant,
         "not a key": FieldEncryptor(key="swordfish"),
-        "head": Head(0, bytes(32)),
+        "head": Head("0" * 32, 0, bytes(32)),
         "error": LockedError("locked"),
         "wrapped": EncryptedEstimator(Ridge(), key=keys).fit(NUMBERS, [1, 2, 3]),
         "locked": pickle.loads(

@@ -72,7 +72,7 @@ def locked(file: BinaryIO, end: int, *, shared: bool = False) -> Iterator[None]:
     Parameters
     ----------
     file : binary file
-        The file; on POSIX systems the lock goes when it is closed.
+        The file; the lock goes at the end of the block, or when the file is closed in it.
     end : int
         A place behind all that is read: on Windows what is locked cannot be read.
     shared : bool, default=False
@@ -82,7 +82,11 @@ def locked(file: BinaryIO, end: int, *, shared: bool = False) -> Iterator[None]:
         import fcntl  # noqa: PLC0415 - not on Windows
 
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            if not file.closed:
+                fcntl.flock(file, fcntl.LOCK_UN)
         return
     import msvcrt  # noqa: PLC0415 - only on Windows
 

@@ -45,7 +45,7 @@ def json_file(name: str) -> FileType:
 
 SEALED = FileType("sealed model", b"\x8fmpriv\r\n")
 KEYRING, IDENTITY, SIGNING_KEY, GRANT = map(json_file, ("keyring", "identity", "signing key", "grant"))
-AUDIT_LOG = FileType("audit log", b'{"action":"start",')
+AUDIT_LOG = FileType("audit log", b'{"action":"open","after":')
 FILES = (SEALED, KEYRING, IDENTITY, SIGNING_KEY, GRANT, AUDIT_LOG)
 
 PICKLE = FileType("plain pickle (as pickle.dump and joblib.dump write it)", b"\x80")

@@ -13,6 +13,7 @@ entry                   set by                                        read by
 `event`                 the block of an event                         what adds facts to that event
 `actor`                 `modelpriv.audit.acting_as`                   each event when it ends
 `needed`                `modelpriv.dump` while it pickles             keyed steps that are pickled
+`audit_writers`         every `AuditLog` when it is made              a fork, the signal to rotate
 `listeners`             `AuditLog.start`, `PrometheusExporter.start`  each event when it ends
 `settings.providers`    `modelpriv.keys.set_providers`                opening a keyring file or a sealed model
 `settings.passphrase`   `modelpriv.keys.set_passphrase_callback`      opening a file without ``passphrase=``
@@ -21,6 +22,7 @@ entry                   set by                                        read by
 `named`                 a call that is passed a keyring for a model   opening a model that was unpickled
 `settings.count_uses`   `modelpriv.evidence` when it is imported      `Keyring.retire`
 `settings.wrap`         `modelpriv.models` when it is imported        `modelpriv.load` with ``wrap=True``
+`settings.sighup`       `modelpriv.audit` when a log listens          the signal to rotate
 `restorers`             `modelpriv.keys.reference` when imported      pickling an object that holds keys
 ======================  ============================================  ==========================================
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Living",
     "actor",
+    "audit_writers",
     "event",
     "identities",
     "keyrings",
@@ -82,11 +85,13 @@ class Settings:
     trusted_keys: tuple[Any, ...] = ()
     count_uses: Callable[..., Any] | None = None
     wrap: Callable[..., Any] | None = None
+    sighup: Any = None
 
 
 keyrings: Living[Any] = Living()
 scoped_keyrings: Living[Any] = Living()
 identities: Living[Any] = Living()
+audit_writers: Living[Any] = Living()
 
 named: set[Any] = set()
 """Fingerprints of keys, and keyring URIs; they are no secret."""

@@ -2,7 +2,7 @@
 
 from modelpriv._core.events import acting_as
 from modelpriv._core.public import make_public
-from modelpriv.audit.chain import Head
+from modelpriv.audit.head import Head
 from modelpriv.audit.log import AuditLog
 from modelpriv.audit.verification import verify
 

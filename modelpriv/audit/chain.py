@@ -1,155 +1,96 @@
-"""The chain of an audit log: what a line and the head are, and how each is authenticated.
+"""The chain of an audit log: what its lines are, and how each is authenticated.
 
 A line is one JSON object. Its last field, ``mac``, is HMAC-SHA256 under the keyring's audit key over
 ``enc("modelpriv/1", "audit line", the MAC of the line before, the line without its last field)``. ``seq`` counts from
-1, and ``by`` names the key: the ring's primary key id, and for a scoped keyring the scope's id too::
+1, and ``by`` names the key: the ring's primary key id, and for a scoped keyring the scope's id too.
 
-    {"action": "transform", ..., "by": "3fa1c2d4", "seq": 1, "mac": MAC_1}
+A log is one chain in any number of files. Each file begins with a line that opens it. That line holds the random id of
+the log, the number and the name of the file, and where the chain was when it began. Rotation ends a file with a line
+that closes it::
+
+    {"action": "open", "after": {"mac": ZEROS, "seq": 0}, "file": 1, "log": ID, ..., "seq": 1, "mac": MAC_1}
     {"action": "transform", ..., "by": "3fa1c2d4", "seq": 2, "mac": MAC_2}    MAC_2 covers MAC_1
+    {"action": "close", ..., "seq": 3, "mac": MAC_3}
 
-The head, ``LOG.head``, holds the number of lines, the number of bytes and the MAC of the last line, authenticated too.
+    {"action": "open", "after": {"mac": MAC_3, "seq": 3}, "file": 2, "log": ID, ..., "seq": 4, "mac": MAC_4}
 """
 
 import hmac
-import re
 from dataclasses import dataclass
-from typing import Self
+from datetime import datetime
+from typing import Any, NamedTuple, Self
 
 from modelpriv._core import json
-from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError
-from modelpriv.keys import AnyKeyring, Keyring, ScopedKeyring
+from modelpriv.audit.keys import LineKeys
+from modelpriv.errors import KeyUnavailableError, SealedFileError
 from modelpriv.keys.derivation import VERSION, enc
 from modelpriv.keys.text import from_base64, to_base64
 
-__all__ = [
-    "HEAD_SIZE",
-    "LONGEST_LINE",
-    "NO_MAC",
-    "ChainState",
-    "Head",
-    "LineKeys",
-    "check_line",
-    "head_path",
-    "line_mac",
-    "with_mac",
-    "writer_name",
-]
+__all__ = ["CLOSE", "LONGEST_LINE", "NO_MAC", "SUBJECT", "Line", "Opening", "check_line", "line_mac", "with_mac"]
 
 NO_MAC = bytes(32)
-HEAD_SIZE = 512
 LONGEST_LINE = 1 << 26  # bytes: a line that names every column of a table of a million
+SUBJECT, CLOSE, _OPEN = "AuditLog", "close", "open"
 _TAIL = len(',"mac":""}\n') + len(to_base64(NO_MAC))
-_BY = re.compile("[0-9a-f]{8}(/[0-9a-f]{16})?")
 
 
 @dataclass(frozen=True)
-class Head:
-    """How many lines a log had, and the MAC of the last one. Keep its text elsewhere to find a rollback.
+class Opening:
+    """The first line of a file: which log it is, the number and name of the file, and the line that it follows."""
 
-    It protects against an older log that was put back together with its head, if you keep the text where the log's
-    writer cannot change it. It leaks the number of lines. It does not say when it was taken.
+    log_id: str
+    file: int
+    name: str
+    count: int  # of the line before
+    mac: bytes  # of the line before
+    time: datetime
 
-    Examples
-    --------
-    >>> from modelpriv.audit import AuditLog, verify
-    >>> from modelpriv.keys import Keyring
-    >>> keys = Keyring.generate()
-    >>> with AuditLog("noted.jsonl", key=keys) as log:
-    ...     noted = str(log.head())
-    >>> verify("noted.jsonl", key=keys, expected_head=noted).count
-    2
-    """
-
-    count: int
-    mac: bytes
-
-    def __str__(self) -> str:
-        return f"{self.count}:{to_base64(self.mac)}"
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is recorded, besides the time."""
+        after = {"seq": self.count, "mac": to_base64(self.mac)}
+        known = {"log": self.log_id, "file": self.file, "name": self.name, "after": after}
+        return {"action": _OPEN, "subject": SUBJECT, **known}
 
     @classmethod
-    def read(cls, text: str) -> Self:
-        """Read the text of a head.
+    def read(cls, line: bytes) -> Self:
+        """Read a line that may be one, not verified.
 
         Raises
         ------
-        ParameterError
+        ValueError
             It is something else.
         """
-        count, _, mac = text.partition(":")
         try:
-            head = cls(int(count), from_base64(mac))
-        except ValueError:
-            head = cls(-1, b"")
-        if head.count < 0 or len(head.mac) != len(NO_MAC):
-            raise ParameterError("expected_head is not the text of a head: it reads COUNT:MAC.")
-        return head
+            fields = json.load(line)
+            after, when = fields["after"], datetime.fromisoformat(fields["time"])
+            texts, numbers = (fields["log"], fields["name"]), (fields["file"], after["seq"])
+            mac = from_base64(after["mac"])
+        except (KeyError, TypeError):
+            raise ValueError("no opening line") from None
+        if {*map(type, texts)} != {str} or {*map(type, numbers)} != {int}:
+            raise ValueError("no opening line")
+        return cls(texts[0], numbers[0], texts[1], numbers[1], mac, when)
 
 
-class LineKeys(dict[str, bytes]):
-    """The audit keys of one writer, the ring's owner or the holder of a scope, by the name of the key in a line.
+class Line(NamedTuple):
+    """What a checked line says: its MAC, the name of its key, and whether it closes its file."""
 
-    A whole ring could derive the keys of all scopes. It does not: the holder of a grant could then write in the owner's
-    log, or put a log of their own in its place.
-    """
-
-    def __init__(self, keyring: AnyKeyring, scope_id: str) -> None:
-        super().__init__()
-        self._keyring, self._scope_id = keyring, scope_id
-
-    def __repr__(self) -> str:
-        return f"<audit keys of {self._keyring!r}>"  # and not what a dict shows
-
-    def __missing__(self, by: str) -> bytes:
-        if not _BY.fullmatch(by):
-            raise KeyError
-        key_id, _, scope_id = by.partition("/")
-        if isinstance(self._keyring, Keyring) and scope_id != self._scope_id:
-            whose = f"the holder of grant {scope_id}: verify that one's log with grant={scope_id!r}"
-            raise KeyUnavailableError(f"it is by {whose if scope_id else 'the owner of the whole ring'}.")
-        self[by] = key = self._keyring.audit_key(key_id=key_id, scope_id=scope_id or None)
-        return key
-
-
-@dataclass(frozen=True)
-class ChainState:
-    """What the head says: lines, bytes, the MAC of the last line, and the name of the key."""
-
-    count: int
-    size: int
     mac: bytes
     by: str
-
-    def write(self, key: bytes) -> bytes:
-        """Return the head's bytes."""
-        body = f'{{"by":"{self.by}","count":{self.count},"last":"{to_base64(self.mac)}","size":{self.size}}}'.encode()
-        seal = hmac.digest(key, enc(VERSION, "audit head", body), "sha256")
-        return with_mac(body, seal).ljust(HEAD_SIZE)
-
-    @classmethod
-    def read(cls, head: bytes, keys: LineKeys, name: str) -> Self:
-        """Read and authenticate the head's bytes."""
-        try:
-            fields = json.load(head)
-            state = cls(fields["count"], fields["size"], from_base64(fields["last"]), fields["by"])
-            genuine = hmac.compare_digest(state.write(keys[state.by]), head)
-        except (ValueError, KeyError, TypeError) as error:
-            if isinstance(error, KeyUnavailableError):
-                raise KeyUnavailableError(f"{name}: its head was altered, or {error}") from None
-            genuine = False
-        if not genuine:
-            raise SealedFileError(f"{name}: the head of the log was altered, or belongs to another keyring.")
-        return state
+    closes: bool
 
 
-def check_line(line: bytes, count: int, before: bytes, keys: LineKeys, name: str) -> tuple[bytes, str]:
-    """Check one line. Return its MAC and the name of its key."""
+def check_line(line: bytes, count: int, before: bytes, keys: LineKeys, name: str) -> Line:
+    """Check one line that follows the line with the MAC `before`."""
     try:
         fields = json.load(line)
         seq, by, mac = fields["seq"], fields["by"], from_base64(fields["mac"])
+        closes = fields.get("action") == CLOSE and fields.get("subject") == SUBJECT
         key = keys[by]
     except KeyUnavailableError as error:
         raise KeyUnavailableError(f"{name}: it was altered, or {error}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise SealedFileError(f"{name}: it is not a line of an audit log, or it was altered or cut.") from None
     if seq != count:
         raise SealedFileError(f"{name}: it says that it is line {seq}: lines were removed, added or swapped.")
@@ -158,7 +99,7 @@ def check_line(line: bytes, count: int, before: bytes, keys: LineKeys, name: str
         raise SealedFileError(
             f"{name}: it was altered, added, or is not the one that was written after the line before."
         )
-    return mac, by
+    return Line(mac, by, closes)
 
 
 def with_mac(body: bytes, mac: bytes) -> bytes:
@@ -169,13 +110,3 @@ def with_mac(body: bytes, mac: bytes) -> bytes:
 def line_mac(key: bytes, before: bytes, body: bytes) -> bytes:
     """Return the MAC of a line that follows the line with the MAC `before`."""
     return hmac.digest(key, enc(VERSION, "audit line", before, body), "sha256")
-
-
-def writer_name(keyring: AnyKeyring) -> str:
-    """Return the name of the key that a keyring writes under: the primary id, and the scope's id if it has one."""
-    return f"{keyring.primary}/{keyring.scope.id}" if isinstance(keyring, ScopedKeyring) else keyring.primary
-
-
-def head_path(log: str) -> str:
-    """Return where the head of a log is kept."""
-    return log + ".head"

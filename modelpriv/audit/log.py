@@ -1,57 +1,60 @@
 """The audit log: it records who used which key for what, line by line, as `modelpriv.audit.chain` describes."""
 
-import contextlib
-import errno
-import io
 import os
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Self
 
-from modelpriv._core import events, files, json
-from modelpriv.audit.chain import (
-    HEAD_SIZE,
-    LONGEST_LINE,
-    NO_MAC,
-    ChainState,
-    Head,
-    LineKeys,
-    check_line,
-    head_path,
-    line_mac,
-    with_mac,
-    writer_name,
-)
-from modelpriv.errors import ParameterError, ParameterTypeError, SealedFileError
+from modelpriv._core import events
+from modelpriv._core.checks import Flag, Satisfies, Whole, check
+from modelpriv.audit import hangup
+from modelpriv.audit.chain import SUBJECT
+from modelpriv.audit.head import ChainState, Head, check_id
+from modelpriv.audit.writer import Limits, LogWriter
+from modelpriv.errors import ParameterTypeError, SealedFileError
 from modelpriv.keys import resolve
 
 __all__ = ["AuditLog"]
+
+_AGE = Satisfies(lambda age: isinstance(age, timedelta) and age > timedelta(0), "a timedelta above zero")
 
 
 class AuditLog:
     """Writes each use of a key as one line of a file, chained so that a change to any line is found.
 
     While it is started, it records every call of a transformer, every sealed file that is written or opened, and every
-    use of a keyring: the action, the columns, the number of rows, key ids, the user as the process knows it, and the
-    result. What cannot be recorded is not done: on a full disk the call fails. Several processes can write to one log;
-    each starts it for itself.
+    use of a keyring or private key: the action, the columns, the number of rows, key ids, the user as the process knows
+    it, the person whom `acting_as` names, and the result. What cannot be recorded is not done: on a full disk the call
+    fails. Several processes can write to one log; each starts it for itself.
 
-    It protects against lines that are edited, removed, swapped or added, and against a tail that is cut, by anyone
-    without the audit key; `verify` finds them. It leaks names of columns and files, key ids, user, host and process
-    id; never a cell or a key. It does not find a log and head that were both put back to an earlier state, unless you
-    noted a head elsewhere. It does not find what a holder of the key wrote again, nor what was done while it was not
-    started.
+    It protects against lines that are edited, removed, swapped or added, against a tail that is cut, and against
+    another log of the keyring in its place, by anyone without the audit key; `verify` finds them. It leaks names of
+    columns and files, key ids, user, host and process id; never a cell or a key. It does not find a log and head that
+    were both put back to an earlier state, unless you noted a head elsewhere. It does not find what a holder of the key
+    wrote again, nor what was done while it was not started.
 
     Parameters
     ----------
     path : path-like
         The log. Lines are added to one that exists. Its head is kept in the same folder, with ``.head`` added to the
-        name.
+        name, and so are the files that it was rotated to.
     key : Keyring, ScopedKeyring or str
         Authenticates the lines, with a key of its own that opens nothing. A scoped keyring has another audit key than
         its ring, and so needs its own log. The ring's owner can verify that log too, with the grant's id.
+    expected_id : str, optional
+        The id of the log, which must exist: as `id` or `verify` gave it. Another log in its place is then refused, also
+        one of the same name that was written in another folder.
+    max_bytes : int, optional
+        Rotate before a file grows beyond this size.
+    max_age : datetime.timedelta, optional
+        Rotate with the first event after a file has had this age.
+    rotate_on_sighup : bool, default=False
+        Whether the signal SIGHUP rotates the log, as logrotate sends it. Start the log in the main thread.
+    buffer : int, default=1000
+        How many events may wait in memory while the log is emptied or replaced by an empty file, as logrotate does it
+        with ``create`` and ``copytruncate``. They are lost if the process dies. With 0 such a call fails at once.
 
     Examples
     --------
@@ -62,16 +65,34 @@ class AuditLog:
     >>> with AuditLog("audit.jsonl", key=keys):
     ...     released = FieldEncryptor(key=keys).fit_transform(pd.DataFrame({"email": ["ada@example.org"]}))
     >>> verify("audit.jsonl", key=keys).count
-    3
+    4
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, key: object) -> None:
-        self._path = os.fspath(path)
-        keyring = resolve(key)
-        self._by = writer_name(keyring)
-        self._keys = LineKeys(keyring, self._by.partition("/")[2])
-        self._known: tuple[bytes, ChainState] | None = None
-        self._listener = events.Listener(self._add)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        key: object,
+        expected_id: str | None = None,
+        max_bytes: int | None = None,
+        max_age: timedelta | None = None,
+        rotate_on_sighup: bool = False,
+        buffer: int = 1000,
+    ) -> None:
+        check_id(expected_id)
+        check("max_bytes", max_bytes, Whole(1), None)
+        check("max_age", max_age, _AGE, None)
+        check("rotate_on_sighup", rotate_on_sighup, Flag())
+        check("buffer", buffer, Whole(0))
+        limits = Limits(max_bytes, max_age, buffer)
+        self._writer = LogWriter(str(Path(os.fsdecode(path)).absolute()), resolve(key), expected_id, limits)
+        self._rotate_on_sighup = rotate_on_sighup
+        self._listener = events.Listener(self._writer.add)
+
+    @property
+    def id(self) -> str:
+        """The log's random id, 32 hexadecimal digits: it is in its head and in the first line of each of its files."""
+        return self._writer.end().log_id
 
     def start(self) -> Self:
         """Record from now on.
@@ -79,28 +100,65 @@ class AuditLog:
         Raises
         ------
         SealedFileError
-            The log does not fit its head.
+            The log does not fit its head, or is another one.
         KeyUnavailableError
             It was written under another key.
+        ParameterError
+            ``rotate_on_sighup`` cannot be done here.
         OSError
             It cannot be written.
         """
         if not self._listener.attached:
-            self._add({"action": "start", "subject": "AuditLog", "result": "ok"}, time.time())
+            self._note("start")
+            if self._rotate_on_sighup:
+                hangup.listen(self._writer)
+            self._writer.keep_open(True)
             self._listener.attach()
         return self
 
     def stop(self) -> None:
-        """Record no more."""
+        """Record no more.
+
+        Raises
+        ------
+        SealedFileError
+            Events are still in memory, since the log is not in its place. Put it right, and start and stop it again.
+        """
         if self._listener.attached:
             self._listener.detach()
-            self._add({"action": "stop", "subject": "AuditLog", "result": "ok"}, time.time())
+            hangup.listen_no_more(self._writer)
+            self._writer.keep_open(False)
+            self._note("stop")
+        if self._writer.waiting:
+            raise SealedFileError(
+                f"{self._writer.path}: {self._writer.waiting} events are in memory only, since the log is not in its "
+                "place. Do what the warning said, and call start() and stop() again."
+            )
+
+    def rotate(self) -> Head:
+        """Close the current file, rename it to ``PATH.000001`` and so on, and go on in a new file at the path.
+
+        A file that another program renamed already keeps that name. The new file follows the last line that the head
+        counts, so that `verify` reads all files as one chain; if the current file is missing, it names that file. Other
+        processes that write the log go on in the new file. One that dies in between leaves the old or the new state.
+
+        Returns
+        -------
+        head : Head
+            The log's head with the first line of the new file.
+
+        Raises
+        ------
+        SealedFileError
+            The log does not fit its head, or a file with the new name is there.
+        OSError
+            It cannot be written.
+        """
+        return _head(self._writer.rotate())
 
     def head(self) -> Head:
-        """Return how many lines the log has and the MAC of the last, for `verify`."""
-        with _opened(self._path) as (log, head_file):
-            state = self._state(log, head_file)
-        return Head(state.count, state.mac)
+        """Return the log's id, how many lines it has and the MAC of the last, for `verify`."""
+        return _head(self._writer.end())
 
     def __enter__(self) -> Self:
         return self.start()
@@ -111,110 +169,14 @@ class AuditLog:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<AuditLog {self._path!r} by={self._by}>"
+        return f"<AuditLog {self._writer.path!r} by={self._writer.by}>"
 
     def __reduce__(self) -> str:
         raise ParameterTypeError("an AuditLog cannot be pickled: start one in each process.")
 
-    def _add(self, facts: dict[str, Any], created: float) -> None:
-        """Add a line, under the lock that all writers share."""
-        with _opened(self._path) as (log, head_file):
-            state = self._state(log, head_file)
-            by, key = self._by, self._keys[self._by]
-            when = datetime.fromtimestamp(created, UTC).isoformat(timespec="microseconds")
-            body = json.dump(facts | {"seq": state.count + 1, "time": when, "by": by})
-            mac = line_mac(key, state.mac, body)
-            line = with_mac(body, mac)
-            if len(line) > LONGEST_LINE:
-                raise ParameterError(f"{self._path}: an event of {len(line)} bytes is too long for a line of the log.")
-            after = ChainState(state.count + 1, state.size + len(line), mac, by)
-            head = after.write(key)
-            try:
-                _write(log, line, state.size)
-                _write(head_file, head, 0)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(log.fileno(), state.size)  # the old state, whole
-                raise
-            self._known = (head, after)
-
-    def _state(self, log: BinaryIO, head_file: BinaryIO) -> ChainState:
-        """Return where the log ends: by its head, and by whole lines that a writer that died left behind the head."""
-        head = _read_at_start(head_file)
-        size = os.fstat(log.fileno()).st_size
-        if self._known is not None and self._known[0] == head:
-            state = self._known[1]
-        elif head:
-            state = ChainState.read(head, self._keys, self._path)
-            self._check_continued(log)
-        elif size:
-            raise SealedFileError(
-                f"{self._path}: its head is empty, but the log is not. Keep both files, and start another log."
-            )
-        else:
-            state = ChainState(0, 0, NO_MAC, self._by)
-            _write(head_file, state.write(self._keys[self._by]), 0)
-        if size < state.size:
-            raise SealedFileError(
-                f"{self._path}: the log is shorter than its head says: it was cut. Run modelpriv.audit.verify on it."
-            )
-        if size > state.size:
-            state = self._catch_up(log, state)
-        return state
-
-    def _check_continued(self, log: BinaryIO) -> None:
-        """Refuse a log without the last line that this one wrote or read: another one, or an older state of it."""
-        before = self._known[1] if self._known is not None else None
-        if before is None or not before.count:
-            return
-        end = with_mac(b"}", before.mac)
-        log.seek(before.size - len(end))
-        if log.read(len(end)) != end:
-            raise SealedFileError(
-                f"{self._path}: it is not the log that was written here before, or an older state of it. Keep it, find "
-                "out who replaced it, and start another log."
-            )
-
-    def _catch_up(self, log: BinaryIO, state: ChainState) -> ChainState:
-        """Count whole lines behind the head; drop half a line, which never counted."""
-        log.seek(state.size)
-        count, size, mac = state.count, state.size, state.mac
-        for line in io.BytesIO(log.read()):
-            if not line.endswith(b"\n"):
-                os.ftruncate(log.fileno(), size)
-                break
-            mac, by = check_line(line, count + 1, mac, self._keys, f"{self._path}, line {count + 1}")
-            count, size = count + 1, size + len(line)
-            state = ChainState(count, size, mac, by)
-        return state
+    def _note(self, action: str) -> None:
+        self._writer.add(events.facts_of({"action": action, "subject": SUBJECT}), time.time())
 
 
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Open log and head under the lock, each time again, so that a fork shares nothing; create them if missing."""
-    with _open(head_path(path), os.O_CREAT) as head, files.locked(head, HEAD_SIZE):
-        try:
-            log = _open(path, 0 if os.fstat(head.fileno()).st_size else os.O_CREAT)
-        except FileNotFoundError:
-            raise SealedFileError(
-                f"{path} is missing, but its head is there. Remove the head to start a new log."
-            ) from None
-        with log:
-            yield log, head
-
-
-def _open(path: str, flags: int) -> BinaryIO:
-    flags |= os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, 0o600), "rb+", buffering=0)
-
-
-def _write(file: BinaryIO, data: bytes, at: int) -> None:
-    """Write all of it, or raise: a full disk may take a part."""
-    file.seek(at)
-    if file.write(data) != len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _read_at_start(file: BinaryIO) -> bytes:
-    file.seek(0)
-    return file.read(HEAD_SIZE + 1)
+def _head(end: ChainState) -> Head:
+    return Head(end.log_id, end.count, end.mac)

@@ -1,98 +1,232 @@
-"""Verification of an audit log: every line, and that none is missing."""
+"""Verification of an audit log: every line of all its files, and that none is missing."""
 
 import hmac
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from modelpriv._core import files
-from modelpriv.audit.chain import (
-    HEAD_SIZE,
-    LONGEST_LINE,
-    NO_MAC,
-    ChainState,
-    Head,
-    LineKeys,
-    check_line,
-    head_path,
-    writer_name,
-)
-from modelpriv.errors import ParameterError, SealedFileError
+from modelpriv._core.checks import Whole, check
+from modelpriv.audit.chain import LONGEST_LINE, NO_MAC, Opening, check_line
+from modelpriv.audit.head import HEAD_SIZE, ChainState, Head, check_id, head_path
+from modelpriv.audit.keys import LineKeys, writer_name
+from modelpriv.audit.parts import find_parts, lines_of, one_part
+from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.keys import resolve, scoped
 
-__all__ = ["verify"]
+__all__ = ["Verified", "examine", "verify"]
+
+
+class Verified(NamedTuple):
+    """What was found whole: where the log ends, and its files."""
+
+    head: Head
+    paths: tuple[Path, ...]
 
 
 def verify(
-    log: str | os.PathLike[str], *, key: object, expected_head: Head | str | None = None, grant: str | None = None
+    log: str | os.PathLike[str],
+    *,
+    key: object,
+    expected_head: Head | str | None = None,
+    expected_id: str | None = None,
+    grant: str | None = None,
+    first_file: int = 1,
 ) -> Head:
-    """Check every line of an audit log, and that none is missing.
+    """Check every line of an audit log, in all files that it was rotated to, and that none is missing.
 
     Parameters
     ----------
     log : path-like
-        The log. Its head is read from the same folder.
+        The log, or its folder. Its head and its other files are in the same folder, whatever their names are, also
+        compressed by gzip.
     key : Keyring, ScopedKeyring or str
         The keyring that it was written with; for the log of a scoped keyring, that or its ring.
     expected_head : Head or str, optional
         A head that you noted earlier and kept elsewhere. Without it, a log and head that were both put back to an
-        earlier state look whole.
+        earlier state look whole. It names the log's id too.
+    expected_id : str, optional
+        The log's id. Without it, and without a head, a log must have the name that it was written under: another log
+        of the same keyring is refused in its place, unless it had the same name in another folder.
     grant : str, optional
         For the ring's owner: the id of the grant whose holder wrote the log. By default the log is the ring's own,
         which no holder of a grant can write.
+    first_file : int, default=1
+        The number of the oldest file that you still keep. Those before it are not looked at.
 
     Returns
     -------
     head : Head
-        The number of lines, and the MAC of the last.
+        The log's id, the number of lines, and the MAC of the last.
 
     Raises
     ------
     SealedFileError
-        A line was edited, removed, swapped or added, or the end was cut; the message names the first such line.
+        A line was edited, removed, swapped or added, or the end was cut; the message names the first such line. Or a
+        file is missing, or this is another log.
     KeyUnavailableError
         The keyring does not hold a key that lines were written under, or the log is another writer's.
     ParameterError
-        ``expected_head`` or ``grant`` is malformed.
+        ``expected_head``, ``expected_id`` or ``grant`` is malformed, or the folder holds several logs of the keyring.
     OSError
         The log or its head cannot be read.
     """
-    path, keyring = Path(log), resolve(key)
+    return examine(
+        log, key=key, expected_head=expected_head, expected_id=expected_id, grant=grant, first_file=first_file
+    ).head
+
+
+def examine(
+    log: str | os.PathLike[str],
+    *,
+    key: object,
+    expected_head: Head | str | None = None,
+    expected_id: str | None = None,
+    grant: str | None = None,
+    first_file: int = 1,
+) -> Verified:
+    """Check a log as `verify` does, and return its files too."""
+    keyring = resolve(key)
     if grant is not None and not scoped.ID.fullmatch(str(grant)):
         raise ParameterError("grant must be the id of a grant, 16 hexadecimal digits.")
+    check("first_file", first_file, Whole(1))
+    check_id(expected_id)
     keys = LineKeys(keyring, writer_name(keyring).partition("/")[2] if grant is None else grant)
     expected = Head.read(expected_head) if isinstance(expected_head, str) else expected_head
-    return _compare(path, expected, *_read(path, keys, expected))
+    wanted = expected.log_id if expected_id is None and expected is not None else expected_id
+    path = Path(log)
+    if path.is_dir():
+        path = _log_in(path, keys, wanted)
+    with _locked_head(path, keys) as end:
+        if wanted is not None and end.log_id != wanted:
+            raise SealedFileError(f"{path}: it is log {end.log_id}, not log {wanted}, which you expected.")
+        chain = _Chain(path, keys, end, expected)
+        return chain.read(first_file, named=wanted is None)
 
 
-def _read(path: Path, keys: LineKeys, expected: Head | None) -> tuple[Head, Head, dict[int, bytes]]:
-    """Check all lines. Return what the head says, the last line, and the MACs of the lines that heads name."""
-    head_at = Path(head_path(str(path)))
-    if path.exists() and not head_at.exists():
-        raise SealedFileError(
-            f"{path}: its head {head_at.name!r} is missing, so lines that were cut off could not be found."
-        )
-    with (
-        head_at.open("rb") as head_file,
-        files.locked(head_file, HEAD_SIZE, shared=True),
-        path.open("rb") as file,
-    ):
-        state = ChainState.read(head_file.read(HEAD_SIZE + 1), keys, str(path))
-        wanted = {state.count, *([] if expected is None else [expected.count])}
-        count, mac, macs = 0, NO_MAC, {0: NO_MAC}
-        for count, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
-            mac, _ = check_line(line, count, mac, keys, f"{path}, line {count}")
-            if count in wanted:
-                macs[count] = mac
-    return Head(state.count, state.mac), Head(count, mac), macs
+class _Chain:
+    """A chain that is read from file to file."""
 
+    def __init__(self, path: Path, keys: LineKeys, end: ChainState, expected: Head | None) -> None:
+        self.path, self.keys, self.end = path, keys, end
+        self.count, self.mac = 0, NO_MAC
+        named = (("its head", Head(end.log_id, end.count, end.mac)), ("the expected head", expected))
+        self.heads = [(name, head) for name, head in named if head is not None]
+        self.wanted = {head.count for _, head in self.heads}
+        self.macs = {0: NO_MAC}
 
-def _compare(path: Path, expected: Head | None, written: Head, last: Head, macs: dict[int, bytes]) -> Head:
-    """Compare the lines with the heads that name them."""
-    for head, name in ((written, "its head"), (expected, "the expected head")):
-        if head is not None and head.count > last.count:
+    def read(self, first_file: int, *, named: bool) -> Verified:
+        """Check all lines, and compare them with the heads that name some."""
+        parts, read = find_parts(self.path.parent, self.end.log_id), []
+        last = self.end.file + (self.end.file + 1 in parts)  # a writer that died in between opened the next
+        for number in range(first_file, last + 1):
+            found = self.path in parts.get(number, [])
+            path = self.path if found else one_part(parts, number)
+            if path is None and number == last and self.path.exists():
+                path = self.path  # and its first line says why it was not found
+            if path is None:
+                raise self._missing(number, parts)
+            self._read_file(path, number, first=number == first_file, named=named)
+            read.append(path)
+        self._compare(first_file)
+        return Verified(Head(self.end.log_id, self.count, self.mac), tuple(read))
+
+    def _read_file(self, path: Path, number: int, *, first: bool, named: bool) -> None:
+        lines = lines_of(path, LONGEST_LINE)
+        line = next(lines, b"")
+        opening = self._opening(path, line, number, named=named)
+        if first and number > 1:
+            self.count, self.mac = opening.count, opening.mac
+        if opening.count > self.count:
             raise SealedFileError(
-                f"{path}, line {last.count + 1}: the log ends before it, but {name} counts {head.count}: it was cut."
+                f"{path}, line {self.count + 1}: the log ends before it, but file {number} follows line "
+                f"{opening.count}: it was cut."
             )
-        if head is not None and not hmac.compare_digest(macs[head.count], head.mac):
-            raise SealedFileError(f"{path}, line {head.count}: it is not the line that {name} was made from.")
-    return last
+        self._take(path, line)
+        for line in lines:
+            self._take(path, line)
+
+    def _opening(self, path: Path, line: bytes, number: int, *, named: bool) -> Opening:
+        place = f"{path}, line {self.count + 1}"
+        if not line:
+            raise SealedFileError(f"{place}: the log ends before it, but its head counts {self.end.count}: it was cut.")
+        try:
+            opening = Opening.read(line)
+        except ValueError:
+            raise SealedFileError(f"{place}: it does not open a file of the log, or it was altered.") from None
+        if (opening.log_id, opening.file) != (self.end.log_id, number):
+            raise SealedFileError(
+                f"{place}: it opens file {opening.file} of log {opening.log_id}, in the place of file {number} of log "
+                f"{self.end.log_id}."
+            )
+        if named and opening.name != _plain(self.path.name):
+            raise SealedFileError(
+                f"{path}: it is log {opening.log_id}, which was written as {opening.name!r}. If you renamed it, pass "
+                "that id as expected_id."
+            )
+        return opening
+
+    def _take(self, path: Path, line: bytes) -> None:
+        count = self.count + 1
+        self.mac, _, _ = check_line(line, count, self.mac, self.keys, f"{path}, line {count}")
+        self.count = count
+        if count in self.wanted:
+            self.macs[count] = self.mac
+
+    def _missing(self, number: int, parts: dict[int, list[Path]]) -> SealedFileError:
+        later = [held for held in sorted(parts) if held > number]
+        there = f" The next one here is file {later[0]}, {parts[later[0]][0].name!r}." if later else ""
+        return SealedFileError(
+            f"{self.path}: file {number} of the log is missing, which begins with line {self.count + 1}.{there} If "
+            "you removed the older files on purpose, pass the number of the first that you keep as first_file."
+        )
+
+    def _compare(self, first_file: int) -> None:
+        for name, head in self.heads:
+            if head.count > self.count:
+                raise SealedFileError(
+                    f"{self.path}, line {self.count + 1}: the log ends before it, but {name} counts {head.count}: it "
+                    "was cut."
+                )
+            if head.count not in self.macs:
+                raise ParameterError(
+                    f"{name} counts {head.count} lines, and file {first_file} begins after them: pass a smaller "
+                    "first_file, or a head that was noted later."
+                )
+            if not hmac.compare_digest(self.macs[head.count], head.mac):
+                raise SealedFileError(f"{self.path}, line {head.count}: it is not the line that {name} was made from.")
+
+
+@contextmanager
+def _locked_head(path: Path, keys: LineKeys) -> Iterator[ChainState]:
+    """Read the head, and let no one write meanwhile."""
+    head = Path(head_path(str(path)))
+    if path.exists() and not head.exists():
+        raise SealedFileError(
+            f"{path}: its head {head.name!r} is missing, so lines that were cut off could not be found. If this is a "
+            "file that was rotated away, verify the log, or its folder."
+        )
+    with head.open("rb") as file, files.locked(file, HEAD_SIZE, shared=True):
+        yield ChainState.read(file.read(HEAD_SIZE + 1), keys, str(path))
+
+
+def _log_in(folder: Path, keys: LineKeys, wanted: str | None) -> Path:
+    """Return the one log in a folder that has a head of this keyring, or the one with the wanted id."""
+    found: dict[Path, str] = {}
+    for head in sorted(folder.glob("*.head")):
+        log = head.with_name(head.name.removesuffix(".head"))
+        with suppress(ModelprivError), _locked_head(log, keys) as end:
+            if wanted in {None, end.log_id}:
+                found[log] = end.log_id
+    if not found:
+        raise KeyUnavailableError(f"{folder}: no head in it is of a log of this keyring that you expect.")
+    if len(found) > 1:
+        names = ", ".join(f"{log.name} ({log_id})" for log, log_id in found.items())
+        raise ParameterError(f"{folder} holds several logs, {names}: pass one of them, or its id as expected_id.")
+    return next(iter(found))
+
+
+def _plain(name: str) -> str:
+    return name.encode(errors="backslashreplace").decode()
