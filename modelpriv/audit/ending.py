@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modelpriv.audit.chain import NO_MAC, Opening, check_line, with_mac
 from modelpriv.audit.head import ChainState
-from modelpriv.audit.parts import find_parts, one_part
+from modelpriv.audit.parts import find_parts, is_compressed, one_part
 from modelpriv.audit.place import NOTHING, Current, LogPlace, new_id
 from modelpriv.errors import SealedFileError
 
@@ -89,8 +89,10 @@ class Ending:
         if not end.file and (named is None or not named.st_size):
             return self._place.open_next(end)
         if named is None:
-            kept = self._held.exists and self._place.current.file == end.file
-            return end if kept else self._accepted(self._moved(end), end)
+            if self._held.exists and self._place.current.file == end.file:
+                return end
+            moved = self._moved(end)
+            return self._place.open_next(end) if is_compressed(moved) else self._accepted(moved, end)
         if not named.st_size:
             raise self._shorter(end, 0)
         return self._accepted(Path(self._path), end)

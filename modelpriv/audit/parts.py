@@ -13,7 +13,7 @@ from modelpriv._core import magic
 from modelpriv.audit.chain import Opening
 from modelpriv.errors import SealedFileError
 
-__all__ = ["LONGEST_OPENING", "find_parts", "lines_of", "one_part", "put_away_path", "waiting_path"]
+__all__ = ["LONGEST_OPENING", "find_parts", "is_compressed", "lines_of", "one_part", "put_away_path", "waiting_path"]
 
 LONGEST_OPENING = 1 << 16
 _GZIP = b"\x1f\x8b"
@@ -64,6 +64,12 @@ def lines_of(path: Path, longest: int) -> Iterator[bytes]:
             raise SealedFileError(f"{path}: the compressed file is damaged or was cut.") from None
 
 
+def is_compressed(path: Path) -> bool:
+    """Tell whether gzip compressed a file, so that nothing can be added to it."""
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
+
+
 def put_away_path(log: str, number: int) -> str:
     """Return the name that a file of a log gets when it is rotated away."""
     return f"{log}.{number:06}"
@@ -83,9 +89,4 @@ def _opening(path: Path) -> Opening:
 
 
 def _opened(path: Path) -> BinaryIO:
-    file = path.open("rb")
-    if file.read(len(_GZIP)) == _GZIP:
-        file.close()
-        return cast("BinaryIO", gzip.open(path))
-    file.seek(0)
-    return file
+    return cast("BinaryIO", gzip.open(path)) if is_compressed(path) else path.open("rb")
