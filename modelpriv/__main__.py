@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modelpriv._cli import audit
+from modelpriv._cli import audit, leaks
 from modelpriv._core import magic
 from modelpriv.errors import InputError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.evidence.usage import key_usage
@@ -29,6 +29,7 @@ examples:
   python -m modelpriv keygen keyring:modelpriv/ada        make a keyring in the system's keyring
   python -m modelpriv rotate keys.json                    put a new key in front; older ones still open
   python -m modelpriv inspect model.mpriv                 what a model, keyring, grant or table says of itself
+  python -m modelpriv leaks artifacts/                    what a folder shows in plain text; exit code 1 if anything
   python -m modelpriv audit verify audit.jsonl --key file:keys.json
 
 In code, key="file:keys.json" or key="keyring:modelpriv/ada" then names the keyring."""
@@ -60,12 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = _parser().parse_args(arguments)
     try:
-        lines = given.run(given)
+        said = given.run(given)
     except (ModelprivError, OSError) as error:
         sys.stderr.write(f"modelpriv: {error}\n")
         return int(given.exit_code(error))
+    lines, code = said if isinstance(said, tuple) else (said, 0)
     sys.stdout.write(lines + "\n")
-    return 0
+    return int(code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     command(commands, "rotate", _rotate, _ROTATE).add_argument("file", metavar="FILE", type=Path)
     command(commands, "inspect", _inspect, _INSPECT).add_argument("file", metavar="FILE", type=Path)
     audit.add(commands, command)
+    leaks.add(commands, command)
     return parser
 
 

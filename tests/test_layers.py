@@ -44,7 +44,7 @@ ARROWS = {
     "integrations": {"_core"},
     "": {"_core", "audit", "evidence", "keys", "models", "sealing", "transformers"},
     "testing": {"errors", "keys"},
-    "_cli": {"_core", "audit", "errors"},
+    "_cli": {"_core", "audit", "errors", "leaks"},
     "__main__": {"_cli", "_core", "errors", "evidence", "keys", "sealing"},
 }
 

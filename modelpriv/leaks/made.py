@@ -133,9 +133,15 @@ def _cells(node: Any) -> Any:
 
 def _odd_lengths(shape: list[Any], cells: Any) -> list[Any]:
     """Find lengths that the array's memory does not bear out, as the other lengths of an empty array may be."""
-    held = _bytes(cells)
-    size = held.size if isinstance(held, Blob) else len(items_of(cells))
-    return [length for length in shape if not isinstance(length, int) or length > max(size, 1)]
+    most = max(_size(cells), 1)
+    return [length for length in shape if not isinstance(length, int) or length > most]
+
+
+def _size(cells: Any) -> int:
+    if isinstance(held := _bytes(cells), Blob):
+        return held.size
+    inner = _memory(cells) if isinstance(cells, Made) else None
+    return len(items_of(cells)) if inner is None else _size(inner[0])
 
 
 def _odd_in_dtype(place: Place, node: Made) -> Entries:

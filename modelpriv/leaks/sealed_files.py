@@ -120,7 +120,15 @@ def _is_usual(name: str, value: Any) -> bool:
     """Tell whether a field of the manifest says nothing but what every sealed model says."""
     if name == "versions" and isinstance(value, dict):
         return all(name in _VERSIONED and _VERSION.fullmatch(str(version)) for name, version in value.items())
+    if name == "needs" and isinstance(value, list):
+        return all(isinstance(need, dict) and all(_is_need(*field) for field in need.items()) for need in value)
     return name in _USUAL and _USUAL[name].fullmatch(str(value)) is not None
+
+
+def _is_need(name: str, value: Any) -> bool:
+    if name == "steps":
+        return type(value) is int and 0 < value <= 2**20
+    return name in {"key_id", "check"} and _ID.fullmatch(str(value)) is not None
 
 
 _VERSIONED = {"python", "scikit-learn", "numpy"}
