@@ -15,15 +15,19 @@ here                                      why no public API does
                                           is ciphertext with a new nonce each time
 `without_autologging`                     ``mlflow.autolog(disable=True)`` turns the user's own logging off for the
                                           whole program
+`asked_by_mlflow`                         MLflow asks an estimator around ours for its parameters, as scikit-learn does
+                                          when it clones: only the stack tells the two apart
 ========================================  =====================================================================
 
-Estimators also override scikit-learn's ``_repr_html_inner`` and ``_repr_mimebundle_`` (`models.wrapper`): the public
-``__repr__`` alone would leave the diagram of a locked model to code that asks for its inner estimator.
+Estimators also override scikit-learn's ``_repr_html_inner``, ``_repr_mimebundle_`` and ``_get_fitted_attr_html``
+(`models.wrapper`): the public ``__repr__`` alone would leave the diagram of a locked model to code that asks for its
+inner estimator, and the fitted one to the page that MLflow keeps.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "asked_by_mlflow",
     "feature_names_in",
     "register_for_workers",
     "register_hash",
@@ -44,6 +49,23 @@ __all__ = [
     "without_autologging",
     "worker_bytes",
 ]
+
+# Where scikit-learn works with parameters, instead of showing them: it needs the real ones there.
+_AT_WORK = frozenset(
+    {
+        "__sklearn_clone__",
+        "clone",
+        "fit",
+        "fit_predict",
+        "fit_transform",
+        "partial_fit",
+        "predict",
+        "predict_proba",
+        "score",
+        "set_params",
+        "transform",
+    }
+)
 
 
 def wanted_output(estimator: object) -> str:
@@ -84,7 +106,23 @@ def register_hash(cls: type, content: Callable[[Any], object]) -> None:
 def without_autologging() -> contextlib.AbstractContextManager[Any]:
     """Keep MLflow's autologging, if it is on, from logging what is fitted in this block."""
     autologging = sys.modules.get("mlflow.utils.autologging_utils")
-    disabled: contextlib.AbstractContextManager[Any] = (
-        contextlib.nullcontext() if autologging is None else autologging.disable_autologging()
-    )
+    # Not where it is off already: leaving MLflow's inner block would turn it on in the outer one.
+    if autologging is None or getattr(autologging, "_AUTOLOGGING_GLOBALLY_DISABLED", False):
+        return contextlib.nullcontext()
+    disabled: contextlib.AbstractContextManager[Any] = autologging.disable_autologging()
     return disabled
+
+
+def asked_by_mlflow() -> bool:
+    """Return whether MLflow asks for parameters or for how an object prints, rather than scikit-learn while it works.
+
+    What MLflow is told it writes down, in plain text. A call that cannot be told apart counts as MLflow's.
+    """
+    frame = inspect.currentframe() if "mlflow.sklearn" in sys.modules else None
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == "mlflow":
+            return True
+        if frame.f_code.co_name in _AT_WORK:
+            return False
+        frame = frame.f_back
+    return False

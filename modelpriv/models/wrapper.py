@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 
-from modelpriv._core import events, process
+from modelpriv._core import compat, events, process
 from modelpriv.errors import KeyUnavailableError, LockedError, ParameterError, SealedFileError, UntrustedError
 from modelpriv.keys import resolve_whole
 from modelpriv.models.locked import Locked, Unread
@@ -248,10 +248,17 @@ class EncryptedEstimator(SealedWhenWritten):
         """
         self._unlock_at_hand()
         if (locked := self._locked) is None:
-            return dict(super().get_params(deep=deep))
+            return self._to_log(deep=deep) if compat.asked_by_mlflow() else dict(super().get_params(deep=deep))
         # A pipeline asks each step for its parameters, if only to print itself or to hand on the key of this one.
         params = dict.fromkeys(self._get_param_names()) | {"estimator": Unread(repr(locked)), "key": locked.reference}
         readable = locked.parameters() if deep else {}
+        return params | {f"estimator__{name}": value for name, value in readable.items()}
+
+    def _to_log(self, *, deep: bool) -> dict[str, Any]:
+        """Return the parameters as far as what this object writes shows them too."""
+        described = self._description() or {"class": "sealed", "parameters": {}}
+        params: dict[str, Any] = super().get_params(deep=False) | {"estimator": Unread(f"<{described['class']}>")}
+        readable = described["parameters"] if deep else {}
         return params | {f"estimator__{name}": value for name, value in readable.items()}
 
     def _check_parameters(self) -> None:
@@ -287,6 +294,9 @@ class EncryptedEstimator(SealedWhenWritten):
 
     def _repr_html_inner(self) -> str:
         return str(super()._repr_html_inner()) if self._locked is None else f"<pre>{html.escape(repr(self))}</pre>"
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
+        return () if compat.asked_by_mlflow() else super()._get_fitted_attr_html(doc_link)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         if self._locked is not None:

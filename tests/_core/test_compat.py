@@ -104,3 +104,22 @@ def test_autologging_is_off_where_mlflow_is_there(monkeypatch):
     with compat.without_autologging():
         assert entered == [True]
     assert entered == [True, False]
+    stand_in._AUTOLOGGING_GLOBALLY_DISABLED = True
+    with compat.without_autologging():
+        assert entered == [True, False]
+
+
+def test_mlflow_is_told_apart_from_scikit_learn_at_work(monkeypatch):
+    """What MLflow asks is for its pages; what scikit-learn asks while it clones or fits for MLflow is not."""
+    asking = ModuleType("mlflow.sklearn")
+    code = "def show(ask): return ask()\ndef work(clone): return clone()"
+    exec(code, vars(asking))  # noqa: S102 - functions whose module is MLflow's
+    assert not asking.show(compat.asked_by_mlflow)  # while it is not imported, no one asks the stack
+    monkeypatch.setitem(sys.modules, "mlflow.sklearn", asking)
+
+    def clone():
+        return compat.asked_by_mlflow()
+
+    assert asking.show(compat.asked_by_mlflow)
+    assert not asking.work(clone)
+    assert not compat.asked_by_mlflow()

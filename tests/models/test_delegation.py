@@ -397,33 +397,55 @@ MLFLOW = """
 import os, pathlib, sys, warnings
 warnings.filterwarnings("ignore")
 os.chdir(sys.argv[1])
-os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+os.environ["MLFLOW_ALLOW_FILE_STORE"] = os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 import mlflow, numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from modelpriv import EncryptedEstimator, Keyring
-mlflow.set_tracking_uri(pathlib.Path("runs").absolute().as_uri())
 mlflow.sklearn.autolog(log_models=False, silent=True)
 keys = Keyring.generate()
 X = np.random.default_rng(0).random((40, 3))
 y = (X[:, 0] > 0.5).astype(int)
+bare = LogisticRegression(C=0.7310585786300049)
+def wrapped(**more):
+    return EncryptedEstimator(bare, key=keys, metadata={"stage": "a-public-canary"}, **more)
+def said(name):
+    files = [path for path in pathlib.Path(name).rglob("*") if path.is_file()]
+    return b"".join(bytes(path) + path.read_bytes() for path in files)
 for name, model in (
-    ("wrapped", EncryptedEstimator(LogisticRegression(C=0.7310585786300049), key=keys)),
-    ("bare", LogisticRegression(C=0.7310585786300049)),
+    ("wrapped", wrapped()),
+    ("in a pipeline", make_pipeline(StandardScaler(), wrapped())),
+    ("in a search", GridSearchCV(wrapped(), {"estimator__tol": [1e-3, 1e-4]}, cv=2)),
+    ("in both", GridSearchCV(make_pipeline(wrapped()), {"encryptedestimator__code": ["by-reference"]}, cv=2)),
+    ("readable", make_pipeline(wrapped(scope="parameters"))),
+    ("bare", bare),
 ):
+    mlflow.set_tracking_uri(pathlib.Path(name).absolute().as_uri())
     with mlflow.start_run():
         model.fit(X, y).predict(X)
         model.score(X, y)
-    files = [path for path in pathlib.Path("runs").rglob("*") if path.is_file()]
-    said = b"".join(bytes(path) + path.read_bytes() for path in files)
-    print(name, [needle in said for needle in (b"LogisticRegression", b"0.7310585786300049", b"max_iter")])
+    needles = (b"LogisticRegression", b"0.7310585786300049", b"max_iter", b"a-public-canary")
+    print(name, [needle in said(name) for needle in needles])
+search = GridSearchCV(wrapped(), {"estimator__C": [1e-4, 1e4]}, cv=2).fit(X, y)
+print("searched", search.best_estimator_.estimator_.C == search.best_params_["estimator__C"])
 """
 
 
 def test_the_real_mlflow_does_not_log_what_is_inside(tmp_path):
-    """MLflow's autologging writes down nothing of a wrapped estimator, and class and parameters of a bare one."""
+    """MLflow writes down of a wrapped estimator, alone, in a pipeline or a search, what it makes public and no more."""
     pytest.importorskip("mlflow", reason="mlflow-skinny is not installed")
     done = subprocess.run([sys.executable, "-c", MLFLOW, tmp_path], check=False, capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["wrapped [False, False, False]", "bare [True, True, True]"], done.stderr
+    assert done.stdout.splitlines() == [
+        "wrapped [False, False, False, False]",
+        "in a pipeline [False, False, False, True]",
+        "in a search [False, False, False, True]",
+        "in both [False, False, False, True]",
+        "readable [True, True, True, True]",
+        "bare [True, True, True, False]",
+        "searched True",
+    ], done.stderr
 
 
 # --- boosters of other packages ---
