@@ -22,7 +22,7 @@ FLOORS = [
     {"transformers", "sealing", "audit", "leaks"},
     {"models"},
     {"evidence"},
-    {"integrations"},
+    {"integrations", "serving"},
     {"", "testing"},  # "" is modelpriv/__init__.py: the public names, nothing else
     {"__main__", "_cli"},
 ]
@@ -42,6 +42,7 @@ ARROWS = {
     "models": {"_core", "errors", "keys", "sealing"},
     "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing"},
     "integrations": {"_core"},
+    "serving": {"_core", "errors", "keys", "models", "sealing"},
     "": {"_core", "audit", "evidence", "keys", "models", "sealing", "transformers"},
     "testing": {"errors", "keys"},
     "_cli": {"_core", "audit", "errors", "leaks"},
@@ -50,7 +51,7 @@ ARROWS = {
 
 KERNELS_MAY_USE = {"numpy", "pyarrow", "cryptography", "pybase64", "regex"}
 KNOW_CONTAINERS = {"_columns", "evidence", "testing", "integrations"}
-PUBLIC = {"audit", "errors", "evidence", "integrations", "kernels", "keys", "sealing", "testing"}
+PUBLIC = {"audit", "errors", "evidence", "integrations", "kernels", "keys", "sealing", "serving", "testing"}
 # Public for who reads the source, and named in no pickle: users import what is in them from ``modelpriv``.
 READABLE = {"leaks", "models", "transformers"}
 

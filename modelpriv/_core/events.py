@@ -41,6 +41,7 @@ LOGGER = logging.getLogger("modelpriv.audit")
 LEVEL = logging.INFO
 OFF = logging.CRITICAL + 1
 _OK = "ok"
+_WHOLE = "whole"  # marks, in what is known of an event, that those inside of it are its steps
 _LONGEST_NAME = 256
 if LOGGER.level == logging.NOTSET:  # otherwise the program configured it before this import
     LOGGER.setLevel(OFF)
@@ -66,6 +67,8 @@ class event:  # noqa: N801 - used as a function, in a with statement
         What is done: ``"transform"``, ``"open"``.
     subject : str
         What it is done by or on: a class.
+    whole : bool, default=False
+        Whether the events inside of it are its steps: they are not recorded, but their key ids are among its own.
     **facts
         What is known at the start, for JSON.
 
@@ -79,9 +82,11 @@ class event:  # noqa: N801 - used as a function, in a with statement
 
     __slots__ = ("_facts", "_token")
 
-    def __init__(self, action: str, subject: str, **facts: Any) -> None:
+    def __init__(self, action: str, subject: str, *, whole: bool = False, **facts: Any) -> None:
         self._token: Token[dict[str, Any] | None] | None = None
         self._facts = {"action": action, "subject": subject, **facts} if recording() else None
+        if whole and self._facts is not None:
+            self._facts[_WHOLE] = True
 
     def __enter__(self) -> Self:
         if self._facts is not None:
@@ -94,6 +99,10 @@ class event:  # noqa: N801 - used as a function, in a with statement
         if self._facts is None or self._token is None:
             return
         process.event.reset(self._token)
+        outer = process.event.get()
+        if outer is not None and _WHOLE in outer:
+            note_keys(*self._facts.get("key_ids", ()))
+            return
         result = _OK if kind is None else kind.__name__
         if self._facts.get("result") != result:  # else it was committed, and that was the end of it
             _record(self._facts, result)  # before the block's result is given out
@@ -156,6 +165,7 @@ def _record(known: dict[str, Any], result: str) -> None:
 
 def facts_of(known: dict[str, Any], result: str = _OK) -> dict[str, Any]:
     """Return all facts of an event: those that are known, for whom and by which process it was done, and the result."""
+    known = {name: fact for name, fact in known.items() if name != _WHOLE} if _WHOLE in known else known
     facts: dict[str, Any] = _plain(known) | _process() | {"pid": os.getpid(), "result": result}
     if (actor := process.actor.get()) is not None:
         facts["who"] = actor

@@ -142,7 +142,8 @@ class PrivateKey(Secret):
         return write_line(self._word, self._public_key().kind, self._private)
 
     def _event(self, action: str, **facts: Any) -> events.event:
-        return events.event(action, type(self).__name__, **{self._public_name: self._public_key().id}, **facts)
+        facts |= {self._public_name: self._public_key().id}
+        return events.event(action, type(self).__name__, **facts)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._public_key().kind} {self._public_key().id}>"

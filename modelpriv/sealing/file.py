@@ -270,7 +270,7 @@ def loads(
 
 def _event(action: str, file: object) -> events.event:
     """Begin the event of a model's file; without a path only its id names it."""
-    name = {"file": os.fsdecode(file)} if isinstance(file, str | os.PathLike) else {}
+    name: dict[str, Any] = {"file": os.fsdecode(file)} if isinstance(file, str | os.PathLike) else {}
     return events.event(action, "model", **name)
 
 
