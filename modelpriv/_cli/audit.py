@@ -11,7 +11,7 @@ from modelpriv._core.checks import plural
 from modelpriv.audit import AuditLog
 from modelpriv.audit.chain import LONGEST_LINE
 from modelpriv.audit.head import head_path
-from modelpriv.audit.parts import lines_of
+from modelpriv.audit.parts import lines_of, opened
 from modelpriv.audit.verification import examine
 from modelpriv.errors import ParameterError, SealedFileError
 
@@ -100,14 +100,19 @@ def _examined(given: argparse.Namespace) -> Any:
 
 def _fields(paths: tuple[Path, ...]) -> Iterator[dict[str, Any]]:
     for path in paths:
-        for count, line in enumerate(lines_of(path, LONGEST_LINE), 1):
-            try:
-                fields = json.loads(line)
-            except ValueError:
-                fields = None
-            if not isinstance(fields, dict):
-                raise SealedFileError(f"{path}, line {count}: it is not a line of an audit log.")
-            yield fields
+        with opened(path) as file:
+            for count, line in enumerate(lines_of(file, str(path), LONGEST_LINE), 1):
+                yield _event(line, f"{path}, line {count}")
+
+
+def _event(line: bytes, name: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise SealedFileError(f"{name}: it is not a line of an audit log.")
+    return fields
 
 
 def _as_json(fields: dict[str, Any]) -> str:

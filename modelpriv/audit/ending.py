@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from modelpriv.audit.chain import NO_MAC, Opening, check_line, with_mac
 from modelpriv.audit.head import ChainState
@@ -143,11 +144,15 @@ class Ending:
 
     def _check_continued(self, before: ChainState, end: ChainState) -> None:
         """Refuse a log without the last line that this one wrote or read: another one, or an older state of it."""
-        if end.file != before.file or not before.count:
-            return
-        line_end = with_mac(b"}", before.mac)
-        self._held.log.seek(before.size - len(line_end))
-        if self._held.log.read(len(line_end)) != line_end:
+        if end.file == before.file:
+            continued = not before.count or _ends_with(self._held.log, before)
+        else:  # where the file is gone or compressed by now, verify finds it
+            path = one_part(find_parts(Path(self._path).parent, end.log_id), before.file)
+            if path is None or is_compressed(path):
+                return
+            with path.open("rb") as file:
+                continued = _ends_with(file, before)
+        if not continued:
             raise self._older()
 
     def _caught_up(self, end: ChainState) -> ChainState:
@@ -183,3 +188,10 @@ class Ending:
             end,
             waits=True,
         )
+
+
+def _ends_with(file: BinaryIO, end: ChainState) -> bool:
+    """Tell whether the line that a chain ended with is in its place."""
+    line_end = with_mac(b"}", end.mac)
+    file.seek(max(end.size - len(line_end), 0))
+    return file.read(len(line_end)) == line_end

@@ -13,7 +13,16 @@ from modelpriv._core import magic
 from modelpriv.audit.chain import Opening
 from modelpriv.errors import SealedFileError
 
-__all__ = ["LONGEST_OPENING", "find_parts", "is_compressed", "lines_of", "one_part", "put_away_path", "waiting_path"]
+__all__ = [
+    "LONGEST_OPENING",
+    "find_parts",
+    "is_compressed",
+    "lines_of",
+    "one_part",
+    "opened",
+    "put_away_path",
+    "waiting_path",
+]
 
 LONGEST_OPENING = 1 << 16
 _GZIP = b"\x1f\x8b"
@@ -47,21 +56,33 @@ def one_part(parts: dict[int, list[Path]], number: int) -> Path | None:
     return paths[0] if paths else None
 
 
-def lines_of(path: Path, longest: int) -> Iterator[bytes]:
-    """Give the lines of a file, also of one that gzip compressed.
+def lines_of(file: BinaryIO, name: str, longest: int, size: int | None = None) -> Iterator[bytes]:
+    """Give the lines of an open file, up to a size: what others write meanwhile is left out.
 
     Raises
     ------
     SealedFileError
-        The compressed file is damaged.
+        The file is compressed, and damaged.
     OSError
         It cannot be read.
     """
-    with _opened(path) as file:
-        try:
-            yield from iter(lambda: file.readline(longest), b"")
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            raise SealedFileError(f"{path}: the compressed file is damaged or was cut.") from None
+    left = size
+    try:
+        for line in iter(lambda: file.readline(longest), b""):
+            if left is None:
+                yield line
+            elif left > 0:
+                yield line[:left]
+                left -= len(line)
+            else:
+                return
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise SealedFileError(f"{name}: the compressed file is damaged or was cut.") from None
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open a file of a log to read its lines, also one that gzip compressed."""
+    return cast("BinaryIO", gzip.open(path)) if is_compressed(path) else path.open("rb")
 
 
 def is_compressed(path: Path) -> bool:
@@ -81,12 +102,8 @@ def waiting_path(log: str) -> str:
 
 
 def _opening(path: Path) -> Opening:
-    with _opened(path) as file:
+    with opened(path) as file:
         line = file.readline(LONGEST_OPENING)
     if not line.startswith(magic.AUDIT_LOG.begins):
         raise ValueError("no audit log")
     return Opening.read(line)
-
-
-def _opened(path: Path) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path)) if is_compressed(path) else path.open("rb")

@@ -3,16 +3,16 @@
 import hmac
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from modelpriv._core import files
 from modelpriv._core.checks import Whole, check
 from modelpriv.audit.chain import LONGEST_LINE, NO_MAC, Opening, check_line
 from modelpriv.audit.head import HEAD_SIZE, ChainState, Head, check_id, head_path
 from modelpriv.audit.keys import LineKeys, writer_name
-from modelpriv.audit.parts import find_parts, lines_of, one_part
+from modelpriv.audit.parts import find_parts, is_compressed, lines_of, one_part, opened
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.keys import resolve, scoped
 
@@ -99,10 +99,12 @@ def examine(
     path = Path(log)
     if path.is_dir():
         path = _log_in(path, keys, wanted)
-    with _locked_head(path, keys) as end:
+    with ExitStack() as stack:
+        with _locked_head(path, keys) as end:
+            chain = _Chain(path, keys, end, expected)
+            chain.open_last(stack)
         if wanted is not None and end.log_id != wanted:
             raise SealedFileError(f"{path}: it is log {end.log_id}, not log {wanted}, which you expected.")
-        chain = _Chain(path, keys, end, expected)
         return chain.read(first_file, named=wanted is None)
 
 
@@ -116,25 +118,40 @@ class _Chain:
         self.heads = [(name, head) for name, head in named if head is not None]
         self.wanted = {head.count for _, head in self.heads}
         self.macs = {0: NO_MAC}
+        self.parts = find_parts(path.parent, end.log_id)
+        self.last = end.file + (end.file + 1 in self.parts)  # a writer that died in between opened the next
+        self.last_file: BinaryIO | None = None
+        self.size: int | None = None
+
+    def open_last(self, stack: ExitStack) -> None:
+        """Open the newest file, and note its size: then others can write while it is read."""
+        if (path := self._path(self.last)) is not None:
+            self.last_file = stack.enter_context(opened(path))
+            self.size = None if is_compressed(path) else path.stat().st_size
 
     def read(self, first_file: int, *, named: bool) -> Verified:
         """Check all lines, and compare them with the heads that name some."""
-        parts, read = find_parts(self.path.parent, self.end.log_id), []
-        last = self.end.file + (self.end.file + 1 in parts)  # a writer that died in between opened the next
-        for number in range(first_file, last + 1):
-            found = self.path in parts.get(number, [])
-            path = self.path if found else one_part(parts, number)
-            if path is None and number == last and self.path.exists():
-                path = self.path  # and its first line says why it was not found
+        read = []
+        for number in range(first_file, self.last + 1):
+            path = self._path(number)
             if path is None:
-                raise self._missing(number, parts)
-            self._read_file(path, number, first=number == first_file, named=named)
+                raise self._missing(number)
+            with self.last_file if number == self.last and self.last_file is not None else opened(path) as file:
+                size = self.size if number == self.last else None
+                lines = lines_of(file, str(path), LONGEST_LINE, size)
+                self._read_file(path, lines, number, first=number == first_file, named=named)
             read.append(path)
         self._compare(first_file)
         return Verified(Head(self.end.log_id, self.count, self.mac), tuple(read))
 
-    def _read_file(self, path: Path, number: int, *, first: bool, named: bool) -> None:
-        lines = lines_of(path, LONGEST_LINE)
+    def _path(self, number: int) -> Path | None:
+        """Return where a file of the log is; at the log's own path, its first line says why it was not found."""
+        if self.path in self.parts.get(number, []):
+            return self.path
+        found = one_part(self.parts, number)
+        return self.path if found is None and number == self.last and self.path.exists() else found
+
+    def _read_file(self, path: Path, lines: Iterator[bytes], number: int, *, first: bool, named: bool) -> None:
         line = next(lines, b"")
         opening = self._opening(path, line, number, named=named)
         if first and number > 1:
@@ -175,9 +192,9 @@ class _Chain:
         if count in self.wanted:
             self.macs[count] = self.mac
 
-    def _missing(self, number: int, parts: dict[int, list[Path]]) -> SealedFileError:
-        later = [held for held in sorted(parts) if held > number]
-        there = f" The next one here is file {later[0]}, {parts[later[0]][0].name!r}." if later else ""
+    def _missing(self, number: int) -> SealedFileError:
+        later = [held for held in sorted(self.parts) if held > number]
+        there = f" The next one here is file {later[0]}, {self.parts[later[0]][0].name!r}." if later else ""
         return SealedFileError(
             f"{self.path}: file {number} of the log is missing, which begins with line {self.count + 1}.{there} If "
             "you removed the older files on purpose, pass the number of the first that you keep as first_file."

@@ -582,3 +582,48 @@ def test_a_full_disk_while_it_rotates(path, keyring, monkeypatch):
         act()
     assert len(parts(path)) == 2
     assert verify(path, key=keyring).count == 7
+
+
+def test_an_older_state_that_was_rotated(path, keyring):
+    """A log that was put back, written on and rotated by another program is refused by the one that wrote it before."""
+    with AuditLog(path, key=keyring) as log:
+        act()
+        kept = {file: file.read_bytes() for file in (path, head_of(path))}
+        act()
+        for file, content in kept.items():
+            file.write_bytes(content)
+        other = AuditLog(path, key=keyring)
+        for _ in range(3):
+            other.rotate()
+        for _ in range(2):
+            with pytest.raises(SealedFileError, match="older state"):
+                act()
+        with pytest.raises(SealedFileError, match="older state"):
+            log.head()
+        for file in path.parent.iterdir():
+            file.unlink()
+        for file, content in kept.items():
+            file.write_bytes(content)
+        with pytest.raises(SealedFileError, match="older state"):
+            log.stop()
+
+
+def test_writers_do_not_wait_for_a_reader(path, keyring, monkeypatch):
+    """While a log is verified others write and rotate; what they add meanwhile is left out."""
+    from modelpriv.audit import verification  # noqa: PLC0415 - its one call that is followed
+
+    check_line, counted = verification.check_line, []
+
+    def slowly(*given):
+        if not counted:
+            act()
+            log.rotate()
+            act()
+        counted.append(given[1])
+        return check_line(*given)
+
+    with AuditLog(path, key=keyring) as log:
+        act()
+        monkeypatch.setattr(verification, "check_line", slowly)
+        assert verify(path, key=keyring).count == 3
+        assert verify(path, key=keyring).count == 7
