@@ -24,6 +24,7 @@ _BY_DATA = ("types.", "argparse.", "collections.", "builtins.")  # their attribu
 _TYPE_CODE = re.compile(r"[<>|=]?[?a-zA-Z]?\d{0,9}")
 _UNITS = {b"Y", b"M", b"W", b"D", b"h", b"m", b"s", b"ms", b"us", b"ns", b"ps", b"fs", b"as", b"generic"}
 _SMALL = 2**31
+_NUMBERS = (int, float)
 
 
 def look_into(place: Place, node: Made) -> tuple[str, Entries]:
@@ -42,21 +43,28 @@ def look_into(place: Place, node: Made) -> tuple[str, Entries]:
 def in_list(place: Place, items: list[Any]) -> Entries:
     """Give the places of a list's entries, which a long list's share."""
     if len(items) > LISTED:
-        shared = place.below("[…]")
-        return [(shared, item) for item in items]
+        return _share(place.below("[…]"), items)
     return [(place.below(f"[{index}]"), item) for index, item in enumerate(items)]
 
 
 def in_dict(place: Place, items: list[tuple[Any, Any]]) -> Entries:
     """Give the places of a dict's keys and values by their number: a key is content, and not shown in a place."""
     if len(items) > LISTED:
-        keys, values = place.below("{key …}"), place.below("{…}")
-        return [each for key, value in items for each in ((keys, key), (values, value))]
+        keys, values = [key for key, _ in items], [value for _, value in items]
+        return [*_share(place.below("{key …}"), keys), *_share(place.below("{…}"), values)]
     return [
         each
         for index, (key, value) in enumerate(items)
         for each in ((place.below(f"{{key {index}}}"), key), (place.below(f"{{{index}}}"), value))
     ]
+
+
+def _share(place: Place, items: list[Any]) -> Entries:
+    """Give many entries one place, and their numbers as one list."""
+    numbers = [item for item in items if type(item) in _NUMBERS]
+    if len(numbers) <= 1:
+        return [(place, item) for item in items]
+    return [(place, Group(numbers)), *((place, item) for item in items if type(item) not in _NUMBERS)]
 
 
 def items_of(node: Any) -> list[Any]:
