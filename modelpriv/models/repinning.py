@@ -13,6 +13,7 @@ from modelpriv._core import events, files, walk
 from modelpriv.errors import KeyUnavailableError, ParameterError
 from modelpriv.keys import AnyKeyring, Keyring, needed, resolve_whole
 from modelpriv.models.writing import SealedWhenWritten
+from modelpriv.sealing.artifacts import locate
 from modelpriv.sealing.locking import hand_over, locked
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def repin(
     ----------
     model : estimator or path-like
         A fitted estimator of any depth: pipelines, ensembles, searches, an `EncryptedEstimator`. It stays as it is. Or
-        the path of a sealed file that only this keyring opens: the file is replaced as a whole, opens by the primary
-        key, and gets a new id.
+        the path of a sealed file that only this keyring opens, or of a folder that holds one: the file is replaced as a
+        whole, opens by the primary key, and gets a new id.
     key : Keyring or str
         The keyring, or its URI: it holds the newer key as its primary one, and the older keys.
     sample : table or array, optional
@@ -109,7 +110,7 @@ def repin(
     """
     keys = resolve_whole(key)
     if isinstance(model, str | os.PathLike):
-        return _repin_file(model, keys, sample, trusted_signers, allow_code=allow_code)
+        return _repin_file(locate(model, "repin"), keys, sample, trusted_signers, allow_code=allow_code)
     with events.event("repin", type(model).__name__):
         return _repinned(model, keys, sample)
 

@@ -170,7 +170,7 @@ def load(
     Parameters
     ----------
     file : path-like or binary file
-        What `dump` wrote. A file object is read from its position to its end.
+        What `dump` wrote, or a folder that holds one such file. A file object is read from its position to its end.
     key : Keyring or str, optional
         A keyring, or the URI of one. It also serves the transformers in the model whose keys it holds.
     passphrase : str or bytes, optional
@@ -226,7 +226,7 @@ def load(
         trust = to_trust(trusted_signers, trusted_types, allow_code)
         opener = to_opener(key, passphrase, identity, provider)
         keep = wrapping(opener, wrap=wrap)
-        with opened(file) as (source, size):
+        with opened(file, "load") as (source, size):
             found = open_head(source, size, opener)
             check_pinned(found.fields, file_id)
             check_rules(found.fields)

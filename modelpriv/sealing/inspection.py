@@ -84,7 +84,7 @@ def inspect(file: File) -> Unverified:
     Parameters
     ----------
     file : path-like or binary file
-        What `modelpriv.dump` wrote.
+        What `modelpriv.dump` wrote, or a folder that holds one such file, such as that of an MLflow model.
 
     Returns
     -------
@@ -95,6 +95,8 @@ def inspect(file: File) -> Unverified:
     ------
     SealedFileError
         This is not a sealed file, or its head is damaged.
+    ParameterError
+        The folder holds no sealed file or several, or a pickle holds the sealed model.
     OSError
         The file cannot be read.
 
@@ -117,7 +119,7 @@ def inspect(file: File) -> Unverified:
       policy: None
       estimator: None
     """
-    with opened(file) as (source, size):
+    with opened(file, "inspect") as (source, size):
         return _claims(source, size)
 
 

@@ -15,6 +15,7 @@ from modelpriv._core.warn import warn
 from modelpriv.errors import ParameterTypeError, SealedFileError, SealedFileWarning
 from modelpriv.keys import stanzas
 from modelpriv.sealing.access import Opener
+from modelpriv.sealing.artifacts import locate
 from modelpriv.sealing.format import floe, layout, signature, slots
 from modelpriv.sealing.format.digest import Digest
 from modelpriv.sealing.trust import Trust
@@ -49,10 +50,10 @@ class OpenFile:
 
 
 @contextlib.contextmanager
-def opened(file: File) -> Iterator[tuple[floe.Source, int]]:
+def opened(file: File, action: str) -> Iterator[tuple[floe.Source, int]]:
     """Open a path for reading, or take a file as it is; give it with the number of bytes there are to read."""
     if isinstance(file, str | os.PathLike):
-        with Path(file).open("rb", buffering=0) as source:
+        with Path(locate(file, action)).open("rb", buffering=0) as source:
             yield source, os.fstat(source.fileno()).st_size
         return
     check_file(file, "read")

@@ -9,6 +9,7 @@ from modelpriv.errors import ParameterError
 from modelpriv.keys import Identity, KeyProvider, Recipient, Signer, SigningKey
 from modelpriv.sealing import serializers, writing
 from modelpriv.sealing.access import Passphrase, to_opener, to_ways
+from modelpriv.sealing.artifacts import locate
 from modelpriv.sealing.format import floe, layout
 from modelpriv.sealing.locking import hand_over, locked
 from modelpriv.sealing.reading import OpenFile, finish, open_head
@@ -40,7 +41,8 @@ def rekey(
     Parameters
     ----------
     file : path-like
-        A sealed file, which is replaced as a whole. Metadata, policy and versions stay; the file gets a new id.
+        A sealed file, or a folder that holds one, such as that of an MLflow model. The file is replaced as a whole.
+        Metadata, policy and versions stay; the file gets a new id.
     key : Keyring or str, optional
         Opens the file now: a keyring, or the URI of one.
     passphrase : str or bytes, optional
@@ -93,7 +95,7 @@ def rekey(
     >>> sealing.load("model.mpriv", key=others)
     Ridge()
     """
-    opener = to_opener(key, passphrase, identity, provider)
+    file, opener = locate(file, "rekey"), to_opener(key, passphrase, identity, provider)
     ways = to_ways(new_key, new_passphrase, new_recipients, new_provider)
     signing_key = check_signing_key(sign_with)
     trust = _trust(signing_key, trusted_signers)

@@ -11,6 +11,7 @@ from modelpriv._core import events, files
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import Identity, KeyProvider, Keyring, Recipient, stanzas
 from modelpriv.sealing.access import Passphrase, Ways, to_added, to_opener
+from modelpriv.sealing.artifacts import locate
 from modelpriv.sealing.format import digest, floe, layout, slots
 from modelpriv.sealing.format.slots import Stanza
 from modelpriv.sealing.locking import hand_over, locked
@@ -38,7 +39,7 @@ def rewrap(
     Parameters
     ----------
     file : path-like
-        A sealed file. Its id stays the same.
+        A sealed file, or a folder that holds one, such as that of an MLflow model. Its id stays the same.
     key : Keyring or str, optional
         Opens the file now: a keyring, or the URI of one.
     passphrase : str or bytes, optional
@@ -85,7 +86,7 @@ def rewrap(
     >>> sealing.load("model.mpriv", key=newer.retire(keys.primary))
     Ridge()
     """
-    opener = to_opener(key, passphrase, identity, provider)
+    file, opener = locate(file, "rewrap"), to_opener(key, passphrase, identity, provider)
     with events.event("rewrap", "model", file=os.fsdecode(file)), locked(file, "r+b") as target:
         found = open_head(target, os.fstat(target.fileno()).st_size, opener)
         ways = _kept(found, [remove] if isinstance(remove, str | Recipient) else list(remove))
