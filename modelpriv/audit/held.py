@@ -7,6 +7,7 @@ program can rename, remove or replace them. So each use compares the paths with 
 import contextlib
 import errno
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,10 @@ class OpenFiles:
 
     def named(self) -> os.stat_result | None:
         """Return what the system says about the file that has the log's name, None if there is none."""
-        return _stat(self.path)
+        found = _stat(self.path)
+        if found is not None and stat.S_ISLNK(found.st_mode):
+            raise _is_link(self.path)
+        return found
 
     def holds(self, found: os.stat_result | None) -> bool:
         """Tell whether this is the log that is open."""
@@ -140,7 +144,9 @@ class OpenFiles:
     def begin_next(self, line: bytes) -> None:
         """Put a new file with one line in the place of the log, whole, for the same users as the head."""
         waiting, owner = waiting_path(self.path), os.fstat(self._opened_head().fileno())
-        with _open(waiting, os.O_CREAT | os.O_TRUNC) as file:
+        with contextlib.suppress(FileNotFoundError):
+            Path(waiting).unlink()  # of a rotation that died; and another's link would not be followed
+        with _open(waiting, os.O_CREAT | os.O_EXCL) as file:
             _share(file, owner)
             _write(file, line, 0)
             os.fsync(file.fileno())
@@ -170,15 +176,26 @@ class OpenFiles:
 
 
 def _open(path: str, flags: int) -> BinaryIO:
-    flags |= os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, 0o600), "rb+", buffering=0)
+    """Open a file, and no symbolic link: root may write a log in a folder where others could put one."""
+    for name in ("O_RDWR", "O_CLOEXEC", "O_BINARY", "O_NOFOLLOW"):
+        flags |= getattr(os, name, 0)
+    try:
+        return os.fdopen(os.open(path, flags, 0o600), "rb+", buffering=0)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise _is_link(path) from None
+
+
+def _is_link(path: str) -> SealedFileError:
+    return SealedFileError(f"{path} is a symbolic link: give the path of the log itself.")
 
 
 def _share(file: BinaryIO, owner: os.stat_result) -> None:
     """Give a file the owner and permissions of another one: root may rotate the log of a service."""
     if os.name != "posix":  # pragma: no cover - Windows
         return
-    os.fchmod(file.fileno(), owner.st_mode & 0o7777)
+    os.fchmod(file.fileno(), owner.st_mode & 0o666)
     if os.geteuid() == 0:
         os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
 
@@ -192,7 +209,7 @@ def _write(file: BinaryIO, data: bytes, at: int) -> None:
 
 def _stat(path: str) -> os.stat_result | None:
     try:
-        return os.stat(path)  # noqa: PTH116 - a third of the time, for each event
+        return os.lstat(path)
     except FileNotFoundError:
         return None
 

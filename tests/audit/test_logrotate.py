@@ -60,15 +60,16 @@ def logrotate(tmp_path, environment):
     return run
 
 
-def documented(number, path, **replaced):
+def documented(number, path):
     """Return a stanza of the page, for this log."""
     stanza = PAGE.read_text().split("```text\n/var/log/app/audit.jsonl {")[number].partition("```")[0]
     stanza = f"{path} {{{stanza}".replace("/var/log/app/audit.jsonl", str(path))
-    stanza = stanza.replace("file:/etc/app/keys.json", "env:MODELPRIV_KEYRING").replace(
-        "python -m", f"{sys.executable} -m"
-    )
-    for name, value in replaced.items():
-        assert name in stanza
+    here = {
+        "su app app": f"su {path.owner()} {path.group()}",
+        "file:/etc/app/keys.json": "env:MODELPRIV_KEYRING",
+        "python -m": f"{sys.executable} -m",
+    }
+    for name, value in here.items():
         stanza = stanza.replace(name, value)
     return stanza
 

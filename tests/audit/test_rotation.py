@@ -13,6 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modelpriv._core import events
 from modelpriv.audit import AuditLog, hangup, verify
@@ -247,9 +249,9 @@ def test_another_log_of_the_same_name(two_logs, keyring):
     with AuditLog(elsewhere / "one", key=keyring):
         act()
     put_in_place(elsewhere / "one", two_logs / "one")
-    for given in ({"expected_id": wanted.log_id}, {"expected_head": str(wanted)}):
+    for expected in ({"expected_id": wanted.log_id}, {"expected_head": str(wanted)}):
         with pytest.raises(SealedFileError, match="which you expected"):
-            verify(two_logs / "one", key=keyring, **given)
+            verify(two_logs / "one", key=keyring, **expected)
     with pytest.raises(SealedFileError, match="was written here before"):
         AuditLog(two_logs / "one", key=keyring, expected_id=wanted.log_id).start()
 
@@ -348,7 +350,7 @@ def test_by_age(path, keyring, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "limits",
     [
         {"max_bytes": 0},
         {"max_bytes": 1.5},
@@ -358,11 +360,11 @@ def test_by_age(path, keyring, monkeypatch):
         {"rotate_on_sighup": 1},
     ],
 )
-def test_parameters(path, keyring, given):
+def test_parameters(path, keyring, limits):
     """A limit that makes no sense is refused by its name."""
-    (name,) = given
+    (name,) = limits
     with pytest.raises((ParameterError, ParameterTypeError), match=name):
-        AuditLog(path, key=keyring, **given)
+        AuditLog(path, key=keyring, **limits)
 
 
 def until(condition, patience=10.0):
@@ -627,3 +629,127 @@ def test_writers_do_not_wait_for_a_reader(path, keyring, monkeypatch):
         monkeypatch.setattr(verification, "check_line", slowly)
         assert verify(path, key=keyring).count == 3
         assert verify(path, key=keyring).count == 7
+
+
+def test_files_under_a_new_key_alone(path, keyring):
+    """Once a log was rotated under a new key, its newer files are verified by a ring that retired the older one."""
+    AuditLog(path, key=keyring).start().stop()
+    newer = keyring.rotate()
+    with AuditLog(path, key=newer) as log:
+        log.rotate()
+        act()
+    retired = newer.retire(keyring.primary)
+    assert verify(path, key=retired, first_file=2) == verify(path, key=newer)
+    with pytest.raises(KeyUnavailableError, match=keyring.primary):
+        verify(path, key=retired)
+
+
+def test_the_log_of_a_scope_rotates(path, keyring):
+    """The log of a grant's holder rotates, and the ring's owner verifies all of it by the grant's id."""
+    scoped = keyring.scoped(["email"])
+    with AuditLog(path, key=scoped) as log:
+        log.rotate()
+        act()
+    assert verify(path.parent, key=keyring, grant=scoped.scope.id) == verify(path, key=scoped)
+    with pytest.raises(KeyUnavailableError):
+        verify(path, key=keyring)
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["audit.jsonl", "audit.jsonl.head"])
+def test_a_link_in_the_place_of_a_file(path, keyring, name):
+    """A symbolic link in the place of log or head is not followed, so that root writes into no other file."""
+    target = path.with_name("target")
+    target.write_text("canary")
+    (path.parent / name).symlink_to(target)
+    with pytest.raises(SealedFileError, match="symbolic link"):
+        AuditLog(path, key=keyring).start()
+    assert target.read_text() == "canary"
+
+
+@POSIX
+def test_a_link_in_the_place_of_the_next_file(path, keyring):
+    """A link where the next file is written before it is renamed is removed, and not followed."""
+    target = path.with_name("target")
+    target.write_text("canary")
+    with AuditLog(path, key=keyring) as log:
+        path.with_name(".audit.jsonl.next").symlink_to(target)
+        log.rotate()
+    assert target.read_text() == "canary"
+    assert not path.is_symlink()
+    assert verify(path, key=keyring).count == 5
+
+
+@POSIX
+def test_the_next_file_runs_as_no_one(path, keyring):
+    """Bits of the head that would make a file run as its owner are not taken over."""
+    with AuditLog(path, key=keyring) as log:
+        head_of(path).chmod(0o6777)
+        log.rotate()
+    assert path.stat().st_mode & 0o7777 == 0o666
+
+
+@POSIX
+def test_killed_while_it_rotates(path, keyring):
+    """A writer that is killed at any moment, again and again, loses no event that was done, and leaves one chain."""
+    done, reading, writing = 0, *os.pipe()
+    for round_ in range(25):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            with AuditLog(path, key=keyring) as log:
+                while True:
+                    act()
+                    os.write(writing, b".")
+                    log.rotate()
+        time.sleep(0.01 + 0.002 * round_)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        done = len(pipe.read())
+    AuditLog(path, key=keyring).head()
+    head = verify(path, key=keyring)
+    recorded = sum(line["action"] == "transform" for line in lines(*parts(path)))
+    assert done > 25
+    assert done <= recorded <= done + 25
+    assert head.count == len(lines(*parts(path)))
+
+
+@given(st.lists(st.sampled_from(["act", "rotate", "rename", "compress", "restart", "other"]), max_size=20))
+@settings(max_examples=25)
+def test_whatever_is_done(tmp_path_factory, steps):
+    """Whatever order of events, rotations, renames, compressions and restarts: one chain, and every event is in it."""
+    path, keys = tmp_path_factory.mktemp("log") / "audit.jsonl", Keyring.generate()
+    log, count, renamed = AuditLog(path, key=keys).start(), 0, 0
+    for step in steps:
+        if step == "act":
+            act()
+            count += 1
+        elif step == "rotate":
+            log.rotate()
+        elif step == "rename" and path.exists():
+            renamed += 1
+            path.rename(path.with_name(f"renamed.{renamed}"))
+        elif step == "compress":
+            older = [file for file in path.parent.iterdir() if b'"action":"close"' in file.read_bytes()]
+            for file in older:
+                file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+                file.unlink()
+        elif step == "restart":
+            log.stop()
+            log = AuditLog(path, key=keys).start()
+        elif step == "other":
+            AuditLog(path, key=keys).rotate()
+    log.stop()
+    verify(path.parent, key=keys)
+    found = [json.loads(line) for file in path.parent.iterdir() for line in _lines(file)]
+    assert sum(line["action"] == "transform" for line in found) == count
+
+
+def _lines(file):
+    if file.name.endswith(".head"):
+        return []
+    data = file.read_bytes()
+    return (gzip.decompress(data) if file.name.endswith(".gz") else data).splitlines()
