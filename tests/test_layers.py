@@ -41,8 +41,8 @@ ARROWS = {
     "transformers": {"_columns", "_core", "errors", "kernels", "keys"},
     "models": {"_core", "errors", "keys", "sealing"},
     "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing"},
-    "integrations": {"_core"},
-    "serving": {"_core", "errors", "keys", "models", "sealing"},
+    "integrations": {"_core", "errors"},
+    "serving": {"_columns", "_core", "errors", "kernels", "keys", "models", "sealing", "transformers"},
     "": {"_core", "audit", "evidence", "keys", "models", "sealing", "transformers"},
     "testing": {"errors", "keys"},
     "_cli": {"_core", "audit", "errors", "leaks"},
@@ -50,7 +50,7 @@ ARROWS = {
 }
 
 KERNELS_MAY_USE = {"numpy", "pyarrow", "cryptography", "pybase64", "regex"}
-KNOW_CONTAINERS = {"_columns", "evidence", "testing", "integrations"}
+KNOW_CONTAINERS = {"_columns", "testing", "integrations"}
 PUBLIC = {"audit", "errors", "evidence", "integrations", "kernels", "keys", "sealing", "serving", "testing"}
 # Public for who reads the source, and named in no pickle: users import what is in them from ``modelpriv``.
 READABLE = {"leaks", "models", "transformers"}

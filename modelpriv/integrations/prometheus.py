@@ -31,10 +31,12 @@ class PrometheusExporter:
     ``modelpriv_model_reloads_total``         ``result``              new versions: ``"ok"``, or the class of the error
     ``modelpriv_model_info``                  ``model, signer``       1 for the version that answers, else 0
     ``modelpriv_model_loaded_timestamp``      ``model``               when it was opened, in seconds since 1970
+    ``modelpriv_drift_largest_psi``                                   of the newest `DriftReport`
+    ``modelpriv_drifted_columns``                                     columns in it that drifted
     ========================================  ======================  ===============================================
 
     With several workers, set ``PROMETHEUS_MULTIPROC_DIR`` before they start, as the client's documentation says:
-    counters and histograms then add up, and the two gauges show the largest value of a live worker.
+    counters and histograms then add up, and gauges show the largest value of a live worker.
 
     It protects nothing; it shows when keys are used more, less or otherwise than usual. It leaks counts and key ids to
     anyone who may fetch metrics, and no names of columns. It does not serve them: use what the application has, or
@@ -93,6 +95,8 @@ class PrometheusExporter:
         self._events.labels(action, subject).inc()
         if subject == "ModelHandle":
             self._served.hear(action, facts, created)
+        elif action == "drift":
+            self._served.drift(facts)
         if facts["result"] != "ok":
             for key_id in facts.get("key_ids") or [""]:
                 self._refusals.labels(action, facts["result"], key_id).inc()
@@ -125,6 +129,8 @@ class _Served:
         self._loaded = metric(
             Gauge, "model_loaded_timestamp", "When it was opened.", "model", multiprocess_mode="livemax"
         )
+        self._largest = metric(Gauge, "drift_largest_psi", "The largest PSI.", multiprocess_mode="livemax")
+        self._drifted = metric(Gauge, "drifted_columns", "Columns that drifted.", multiprocess_mode="livemax")
         self._answers: tuple[str, str] | None = None
 
     def hear(self, action: str, facts: dict[str, Any], created: float) -> None:
@@ -141,6 +147,11 @@ class _Served:
         if ok:
             self._rows.labels(action, model).inc(facts.get("rows") or 0)
             self._predicting.labels(action).observe(facts["seconds"])
+
+    def drift(self, facts: dict[str, Any]) -> None:
+        """Show the newest report of drift."""
+        self._largest.set(facts["psi"])
+        self._drifted.set(facts["drifted"])
 
     def _answer(self, version: tuple[str, str], created: float) -> None:
         """Say that another version answers from now on."""

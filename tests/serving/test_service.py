@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 import modelpriv
 from modelpriv import FieldEncryptor, Keyring
 
-SERVICE = Path(modelpriv.__file__).parent.parent / "docs" / "examples" / "service.py"
+ROOT = Path(modelpriv.__file__).parent.parent
 ROWS = [{"id": "canary-a", "v": 1.0}, {"id": "canary-b", "v": 2.0}]
 
 if not os.environ.get("MODELPRIV_CI"):
@@ -53,9 +53,9 @@ class Service:
             "MODEL": str(folder / "model.mpriv"),
             "AUDIT": str(folder / "logs"),
             "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
-            "PYTHONPATH": os.pathsep.join([str(SERVICE.parent), str(SERVICE.parent.parent.parent)]),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "docs" / "examples" / "service"), str(ROOT)]),
         }
-        command = [sys.executable, "-m", "uvicorn", "service:app", "--workers", "2", "--port", str(self.port)]
+        command = [sys.executable, "-m", "uvicorn", "fastapi_service:app", "--workers", "2", "--port", str(self.port)]
         self.output = (folder / "output").open("wb")
         self.process = subprocess.Popen(command, env=environment, stdout=self.output, stderr=subprocess.STDOUT)
         self.answers, self.failures, self.stop = [], [], threading.Event()

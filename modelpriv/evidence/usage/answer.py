@@ -7,10 +7,8 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+from modelpriv._columns.records import PandasTable, to_frame
 
 __all__ = ["KeyUsage", "Use"]
 
@@ -111,11 +109,9 @@ class KeyUsage(Mapping[str, int]):
         table = f"<table>{row(('path', 'what', 'key id', 'count'), 'th')}{body}</table>" if self.uses else ""
         return (table or "<p>no key is used</p>") + (f"<p>not read:</p><ul>{unread}</ul>" if unread else "")
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> PandasTable:
         """Return the rows as a pandas table with the columns path, what, key_id and count."""
-        import pandas as pd  # noqa: PLC0415 - half a second that only this needs
-
-        return pd.DataFrame([asdict(use) for use in self.uses], columns=["path", "what", "key_id", "count"])
+        return to_frame(self.uses, Use)
 
     def to_json(self) -> str:
         """Return the rows, the sums and what could not be read as JSON."""

@@ -2,7 +2,7 @@
 
 Run it with two workers::
 
-    MODELPRIV_KEYRING=... MODEL=model.mpriv uvicorn service:app --workers 2
+    MODELPRIV_KEYRING=... MODEL=model.mpriv uvicorn fastapi_service:app --workers 2
 """
 
 import os

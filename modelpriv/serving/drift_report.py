@@ -1,0 +1,227 @@
+"""What a DriftMonitor says: a row for each column, with counts that are large enough to be given out."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import chi2_contingency
+
+from modelpriv._columns.records import PandasTable, to_frame
+from modelpriv._core.optional import need
+from modelpriv.errors import ParameterError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from modelpriv.serving.profiles import Seen
+
+__all__ = ["ColumnDrift", "DriftReport", "compared", "psi"]
+
+_EMPTY = 1e-4  # what an empty share counts as
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """What has become of one column.
+
+    It leaks shares of counts of ``k`` and more. A figure that is None is not given out, or says nothing; ``note`` says
+    why.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    kind : {"numbers", "text", "tokens"}
+        What it holds.
+    rows : int
+        How many rows were compared.
+    nulls_before, nulls_now : float or None
+        The share of nulls.
+    length_before, length_now : float or None
+        The mean length of text, in characters.
+    unseen : float or None
+        The share of rows whose value never occurred in the reference.
+    psi : float or None
+        The population stability index.
+    p_value : float or None
+        Of Pearson's chi-square test.
+    drifted : bool
+        Whether the PSI reaches the threshold.
+    note : str
+        What to know about it.
+
+    Examples
+    --------
+    >>> from modelpriv.serving import ColumnDrift
+    >>> ColumnDrift("age", "numbers", 500, 0.0, 0.0, None, None, None, 0.31, 1e-9, True, "").drifted
+    True
+    """
+
+    name: str
+    kind: str
+    rows: int
+    nulls_before: float | None
+    nulls_now: float | None
+    length_before: float | None
+    length_now: float | None
+    unseen: float | None
+    psi: float | None
+    p_value: float | None
+    drifted: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """How far the rows that a service got are from the reference.
+
+    It protects the rows: it holds aggregates of ``k`` rows and more, and no value. It leaks those aggregates. It does
+    not say why something changed.
+
+    Parameters
+    ----------
+    columns : tuple of ColumnDrift
+        A row for each column of the reference.
+    k : int
+        The least count that is given out.
+    threshold : float
+        The PSI from which on a column counts as drifted.
+
+    Examples
+    --------
+    >>> from modelpriv.serving import DriftReport
+    >>> DriftReport((), 20, 0.2).drifted
+    ()
+    """
+
+    columns: tuple[ColumnDrift, ...]
+    k: int
+    threshold: float
+
+    @property
+    def rows(self) -> int:
+        """How many rows were compared, at most."""
+        return max((column.rows for column in self.columns), default=0)
+
+    @property
+    def drifted(self) -> tuple[ColumnDrift, ...]:
+        """The columns whose PSI reaches the threshold."""
+        return tuple(column for column in self.columns if column.drifted)
+
+    @property
+    def largest(self) -> float:
+        """The largest PSI."""
+        return max((column.psi for column in self.columns if column.psi is not None), default=0.0)
+
+    def frame(self) -> PandasTable:
+        """Return the rows as a pandas table."""
+        return to_frame(self.columns, ColumnDrift)
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps(
+            {"k": self.k, "threshold": self.threshold, "columns": [asdict(column) for column in self.columns]}
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the PSI of each column, and the threshold; needs matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+        """
+        pyplot: Any = need("matplotlib.pyplot", "plot", error=ParameterError)
+        if ax is None:
+            _, ax = pyplot.subplots(figsize=(6, 0.4 * len(self.columns) + 1))
+        known = [column for column in self.columns if column.psi is not None]
+        colors = ["tab:red" if column.drifted else "tab:blue" for column in known]
+        ax.barh([column.name for column in known], [column.psi for column in known], color=colors)
+        ax.axvline(self.threshold, color="0.4", linestyle="--", label="threshold")
+        ax.set_xlabel("population stability index")
+        ax.legend()
+        return ax
+
+    def __str__(self) -> str:
+        rows = [("column", "kind", "rows", "PSI", "nulls", "unseen", "")]
+        for one in self.columns:
+            mark = "drifted" if one.drifted else one.note
+            cells = (
+                one.name,
+                one.kind,
+                f"{one.rows:,}",
+                _shown(one.psi),
+                _shown(one.nulls_now),
+                _shown(one.unseen),
+                mark,
+            )
+            rows.append(cells)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+
+def compared(
+    name: Any, kind: str, before: Seen, now: Seen, *, k: int, threshold: float, telling: bool, elsewhere: int
+) -> ColumnDrift:
+    """Compare what was counted of a column in the reference and now."""
+    notes = []
+    if elsewhere:
+        notes.append(f"{elsewhere:,} rows are under a key id that the reference does not have: fit on it again")
+    few = now.rows < k
+    if few:
+        notes.append(f"fewer than {k} rows to compare")
+    elif not telling:
+        notes.append("no value is frequent enough to compare, as with randomized tokens")
+    distance = psi(before.counts, now.counts) if telling and not few else None
+    of_text = kind != "numbers" and not few
+    return ColumnDrift(
+        name=str(name),
+        kind=kind,
+        rows=now.rows,
+        nulls_before=_share(before.nulls, before.rows, k),
+        nulls_now=None if few else _share(now.nulls, now.rows, k),
+        length_before=_share(before.length, before.rows - before.nulls, 0) if of_text else None,
+        length_now=_share(now.length, now.rows - now.nulls, 0) if of_text else None,
+        unseen=_share(now.unseen, now.rows, k) if of_text and telling else None,
+        psi=distance,
+        p_value=None if distance is None else _p_value(before.counts, now.counts),
+        drifted=distance is not None and distance >= threshold,
+        note="; ".join(notes),
+    )
+
+
+def psi(before: npt.NDArray[Any], now: npt.NDArray[Any]) -> float:
+    """Return the population stability index of two rows of counts."""
+    if not before.sum() or not now.sum():
+        return 0.0
+    p, q = (np.where(counts, counts / counts.sum(), _EMPTY) for counts in (before, now))
+    used = (before > 0) | (now > 0)
+    return float(np.sum((q - p)[used] * np.log(q / p)[used]))
+
+
+def _p_value(before: npt.NDArray[Any], now: npt.NDArray[Any]) -> float | None:
+    table = np.stack([before, now])[:, (before + now) > 0]
+    if table.shape[1] <= 1 or not table.sum(axis=1).all():
+        return None
+    return float(chi2_contingency(table, correction=False).pvalue)
+
+
+def _share(count: int, rows: int, k: int) -> float | None:
+    """Return a share, unless its count is small enough to tell of single rows."""
+    if 0 < count < k or not rows:
+        return None
+    return count / rows
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.3f}"
