@@ -12,19 +12,21 @@ from typing import Any, BinaryIO, NamedTuple
 
 from modelpriv.leaks.content import Content, inside
 from modelpriv.leaks.findings import Leak
-from modelpriv.leaks.outline import Blob, Group, NotReadError, shorten
+from modelpriv.leaks.outline import KEPT, Blob, Group, NotReadError, shorten
 from modelpriv.leaks.skops_files import SCHEMA, read_skops
 from modelpriv.leaks.stream import PIECE, Stream
 from modelpriv.leaks.walk import Walker
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _DESCRIPTOR = re.compile(rb"(?:PK\x07\x08)?.{12}(?:.{8})?", re.DOTALL)
-_ENCRYPTED = 1
+_ENCRYPTED, _UTF_8 = 1, 0x800
+_ENTRY, _END, _END_64 = 46, 22, 76  # bytes: of an entry of the directory, and of its end
 _MOST_MEMBERS = 100_000
 _LISTED = 20
 # Extra fields that only repeat what zip itself needs: sizes above 4 GiB, times, and owners.
 _EXTRA_LENGTHS = {1: 28, 0x5455: 13, 0x7875: 15, 0x000A: 32}
 _PAX = {"path", "linkpath", "size", "mtime", "atime", "ctime", "uid", "gid", "uname", "gname"}
+_LARGEST_OWNER = 2**16
 _LONGEST_READ = 2**26
 _FAULTS = (
     zipfile.BadZipFile,
@@ -92,24 +94,37 @@ def _around(file: BinaryIO, archive: zipfile.ZipFile) -> list[Any]:
     found: list[Any] = [_text(archive.comment)] if archive.comment else []
     at = 0
     for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
-        file.seek(at)
-        found += _gap(file.read(max(0, member.header_offset - at)), at)
+        found += _gap(file, at, member.header_offset)
         found += [_text(part) for part in (member.comment, *_odd_extra(member.extra)) if part]
         file.seek(member.header_offset)
         header = _LOCAL.unpack(file.read(_LOCAL.size))
         name, extra = file.read(header[-2]), file.read(header[-1])
-        if name != member.orig_filename.encode("utf-8") and name != member.orig_filename.encode("cp437", "replace"):
+        if name != _raw_name(member):
             found.append(_text(name))
         found += map(_text, _odd_extra(extra))
         at = max(at, file.tell() + member.compress_size)
-    file.seek(at)
-    return found + list(_gap(file.read(max(0, archive.start_dir - at)), at))
+    return [*found, *_gap(file, at, archive.start_dir), *_behind(file, archive)]
 
 
-def _gap(data: bytes, at: int) -> list[Any]:
+def _raw_name(member: zipfile.ZipInfo) -> bytes:
+    return member.orig_filename.encode("utf-8" if member.flag_bits & _UTF_8 else "cp437", "replace")
+
+
+def _gap(file: BinaryIO, start: int, end: int) -> list[Any]:
     """Give what is between two members, unless it is the sizes that zip writes behind one."""
-    usual = not data or (at and _DESCRIPTOR.fullmatch(data))
-    return [] if usual else [Blob("bytes", len(data), data[:80])]
+    file.seek(start)
+    data = file.read(max(0, min(end - start, KEPT)))
+    usual = not data or (start and end - start <= KEPT and _DESCRIPTOR.fullmatch(data))
+    return [] if usual else [Blob("bytes", end - start, data[:80])]
+
+
+def _behind(file: BinaryIO, archive: zipfile.ZipFile) -> list[Any]:
+    """Give what is behind the archive's directory, unless it is only the directory's end."""
+    entries = sum(
+        _ENTRY + len(_raw_name(member)) + len(member.extra) + len(member.comment) for member in archive.infolist()
+    )
+    rest = file.seek(0, 2) - archive.start_dir - entries - _END - len(archive.comment)
+    return [] if rest in {0, _END_64} else [Blob("bytes", abs(rest), b"")]
 
 
 def _odd_extra(extra: bytes) -> list[bytes]:
@@ -161,7 +176,14 @@ def _in_tar_member(
     if index >= _MOST_MEMBERS:
         raise NotReadError("it is an archive of more members than are looked into")
     place = f"member[{index}]" if index < _LISTED else "member[…]"
-    said = [member.name, member.linkname, *(value for name, value in member.pax_headers.items() if name not in _PAX)]
+    owners: list[Any] = [name for name in (member.uname, member.gname) if name != "root"]
+    owners += [number for number in (member.uid, member.gid) if number > _LARGEST_OWNER]
+    said = [
+        member.name,
+        member.linkname,
+        *owners,
+        *(value for name, value in member.pax_headers.items() if name not in _PAX),
+    ]
     yield from Walker().walk(f"{place} name", Group([shorten(text) for text in said if text]))
     file = archive.extractfile(member) if member.isreg() and not member.issparse() else None
     if file is not None and member.size <= _LONGEST_READ:

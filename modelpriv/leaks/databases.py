@@ -28,7 +28,7 @@ def in_sqlite(content: Content) -> Iterator[Leak]:
         connection.execute("PRAGMA trusted_schema=OFF")
         calls = iter(range(_MOST_CALLS))
         connection.set_progress_handler(lambda: next(calls, None) is None, _STEPS)
-        yield from _in_schema(connection)
+        yield from _in_schema(connection, content)
     except (sqlite3.Error, sqlite3.Warning, OverflowError):
         raise NotReadError("it is a database that is damaged or too large") from None
     finally:
@@ -46,7 +46,7 @@ def _open(content: Content) -> sqlite3.Connection:
     return connection
 
 
-def _in_schema(connection: sqlite3.Connection) -> Iterator[Leak]:
+def _in_schema(connection: sqlite3.Connection, content: Content) -> Iterator[Leak]:
     rows: list[tuple[Any, ...]] = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     statements = [str(sql) for _, _, sql in rows if sql]
     if statements:
@@ -58,6 +58,12 @@ def _in_schema(connection: sqlite3.Connection) -> Iterator[Leak]:
         if kind == "table" and _is_virtual(sql):
             yield Leak(f"schema[{index}]", "unread", 0, reason="it is a virtual table, whose module would run")
     pages, length = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
+    for name in ("user_version", "application_id"):
+        if number := connection.execute(f"PRAGMA {name}").fetchone()[0]:
+            yield Leak(name, "numbers", 4, repr(number))
+    size = connection.execute("PRAGMA page_count").fetchone()[0] * length
+    if (rest := content.stream().rest()) > size:
+        yield Leak("behind the database", "bytes", rest - size)
     if pages:
         yield Leak("free pages", "bytes", pages * length, count=pages)
 
@@ -77,6 +83,20 @@ def _in_table(connection: sqlite3.Connection, index: int, table: str) -> Iterato
         )
         for kind, count, size in connection.execute(query):
             yield Leak(f"table[{index}] column[{number}]", _KINDS.get(kind, "numbers"), size or 0, count=count)
+    yield from _in_row_numbers(connection, index, name)
+
+
+def _in_row_numbers(connection: sqlite3.Connection, index: int, name: str) -> Iterator[Leak]:
+    """Count the rows' own numbers, unless they only count the rows."""
+    try:
+        query = f"SELECT count(*), max(_rowid_) FROM {name}"  # noqa: S608 - quoted
+        count, largest = connection.execute(query).fetchone()
+    except Exception as error:
+        if "no such column" not in str(error):
+            raise
+        return
+    if count and largest > count:
+        yield Leak(f"table[{index}] rowid", "numbers", 8 * count, count=count)
 
 
 _KINDS = {"text": "text", "blob": "bytes"}

@@ -9,6 +9,7 @@ from modelpriv.leaks.outline import KEPT, Blob, Group, Made, Mapping, Name, shor
 
 _CONTAINER = 5  # times as heavy as a number
 _MEMO = 2
+_LARGEST_FRAME = 2**32  # a frame that is longer holds one value that long
 
 
 class Machine:
@@ -38,6 +39,11 @@ class Machine:
     def unused(self) -> list[Any]:
         """Give what was put aside, and what is still on the stack."""
         return [*self._unused, *(item for stack in self._marked for item in stack), *self.stack]
+
+    def note_odd(self, number: int, *, most: int) -> None:
+        """Keep a number that steers unpickling, and is larger than a pickler writes it, as one that says something."""
+        if number > most:
+            self._unused.append(number)
 
     def push(self, value: Any) -> None:
         """Put a value on top."""
@@ -131,7 +137,9 @@ def _same(names: str, step: Step) -> dict[str, Step]:
 
 
 _STEPS: dict[str, Step] = {
-    **_same("PROTO FRAME STOP READONLY_BUFFER", lambda *_: None),
+    **_same("STOP READONLY_BUFFER", lambda *_: None),
+    "PROTO": lambda machine, number: machine.note_odd(number, most=5),
+    "FRAME": lambda machine, length: machine.note_odd(length, most=_LARGEST_FRAME),
     "NEWTRUE": lambda machine, _: machine.push(True),
     "NEWFALSE": lambda machine, _: machine.push(False),
     "MARK": lambda machine, _: machine.mark(),

@@ -19,11 +19,12 @@ _PLAIN = {_WRAPPER, "builtins.object", "__builtin__.object"}
 _KEYRINGS = {"modelpriv.keys.restore_keyring", "modelpriv.keys.KeyReference"}
 _KEY_ID = re.compile(r"[0-9a-f]{8}")
 _CHECK_VALUE = 16
+_URI = re.compile(r"env:[A-Za-z_]\w*|keyring:[^\s/:@]+/[^\s/:]+|file:\S+|(?:vault|pkcs11|aws-kms):\S+")
 _PRINTABLE = re.compile(rb"[\t\n\r -~]*")
 _BY_DATA = ("types.", "argparse.", "collections.", "builtins.")  # their attributes are named by data, not by code
-_TYPE_CODE = re.compile(r"[<>|=]?[?a-zA-Z]?\d{0,9}")
+_TYPE_CODE = re.compile(r"[<>|=]?[?a-zA-Z]?\d{0,6}")
 _UNITS = {b"Y", b"M", b"W", b"D", b"h", b"m", b"s", b"ms", b"us", b"ns", b"ps", b"fs", b"as", b"generic"}
-_SMALL = 2**31
+_SMALL = 2**16
 _NUMBERS = (int, float)
 
 
@@ -113,12 +114,15 @@ def _joblib_array(node: Made) -> list[Any] | None:
     said = {key.head: value for key, value in fields if isinstance(key, Blob)}
     if len(said) != len(fields) or not said.keys() <= _ARRAY_FIELDS:
         return None
+    if said.get("allow_mmap") not in {True, False} or said.get("numpy_array_alignment_bytes") not in _ALIGNMENTS:
+        return None
     match said.get("subclass"), said.get("order"), said.get("shape"):
         case Name(of), Blob(_, 1), Group(shape) if _of_numpy(of):
             return [_cells(node.added[0]), said.get("dtype"), *_odd_lengths(shape, node.added[0]), *node.added[1:]]
     return None
 
 
+_ALIGNMENTS = {None, 16}  # bytes, as joblib writes it
 _ARRAY_FIELDS = {"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"}
 
 
@@ -213,7 +217,7 @@ def _key_state(node: Any) -> list[Any] | None:
         case [Group(ids), Group(checks), *more] if len(more) <= len(("URI", "scope", "check values")):
             told, of_contexts = more[:2], [check for key in more[2:] for check in _checks_of(key)]
             usual = ids and all(map(_is_id, ids)) and all(map(_is_check_value, [*checks, *of_contexts]))
-            return [one for one in told if one is not None] if usual else None
+            return [_as_key(one) for one in told if one is not None] if usual else None
     return None
 
 
@@ -221,6 +225,12 @@ def _checks_of(node: Any) -> list[Any]:
     """Give the check values of each key's contexts, or what is in their place."""
     keys = node.items if isinstance(node, Group) else [node]
     return [check for key in keys for check in (key.items if isinstance(key, Group) else [key])]
+
+
+def _as_key(node: Any) -> Any:
+    """Give a text in the place of a key as what says where the key is kept, if it can say that."""
+    uri = isinstance(node, Blob) and node.kind == "text" and isinstance(node.head, str) and _URI.fullmatch(node.head)
+    return node._replace(kind="key") if uri and node.size < KEPT else node
 
 
 def _is_id(node: Any) -> bool:
@@ -262,7 +272,9 @@ def _content(place: Place, node: Made) -> Entries:
     for state in node.states:
         if isinstance(state, Mapping):
             named = [(key, value) for key, value in state.items if _is_attribute(key, node)]
-            below += [(place.below(f".{key.head}"), value) for key, value in named]
+            below += [
+                (place.below(f".{key.head}"), _as_key(value) if key.head == "key" else value) for key, value in named
+            ]
             below += in_dict(place, [(key, value) for key, value in state.items if not _is_attribute(key, node)])
         else:
             below.append((place.below(" state"), state))

@@ -80,15 +80,8 @@ def shorten(value: Any) -> Any:
 
 
 def kind_of(text: str) -> str:
-    """Tell a key, or where one is kept, from other text."""
-    if SECRET in text:
-        return "secret"
-    return "key" if len(text) < KEPT and _is_uri(text) else "text"
+    """Tell a keyring in plain text from other text."""
+    return "secret" if SECRET in text else "text"
 
 
 SECRET = "modelpriv_secret_"  # noqa: S105 - how the text of an exported key begins
-_SCHEMES = ("env:", "file:", "keyring:", "vault:", "pkcs11:", "aws-kms:")
-
-
-def _is_uri(text: str) -> bool:
-    return text.startswith(_SCHEMES) and text.isprintable() and not any(map(str.isspace, text))

@@ -6,6 +6,7 @@ that are hostile.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from modelpriv.leaks.findings import Leak
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from modelpriv.leaks.content import Content
 
 _LARGEST = 2**24
+_PLAIN = re.compile(r"/?[A-Za-z][A-Za-z0-9]{0,9}\s*/?")  # a tag without attributes
 _RAW = ("script", "style")  # their content ends at their end tag only
 
 
@@ -50,7 +52,7 @@ def _parts(page: str, lower: str) -> Iterator[tuple[str, str]]:
         stop = page.find(end, inside)
         at = len(page) if stop < 0 else stop + len(end)
         part = page[inside : len(page) if stop < 0 else stop]
-        if name == "comments" or "=" in part or stop < 0 or part.startswith(("!", "?")):
+        if name == "comments" or stop < 0 or not _PLAIN.fullmatch(part):
             yield name, "" if part.lower() == "!doctype html" else part
         for raw in _RAW:
             if lower.startswith(raw, inside) and stop >= 0:

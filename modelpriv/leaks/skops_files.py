@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import re
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from modelpriv.leaks.numpy_files import outline_of_array
 from modelpriv.leaks.outline import Group, Made, Mapping, Name, NotRead, NotReadError, shorten
@@ -17,6 +20,13 @@ SCHEMA = "schema.json"
 _LARGEST_SCHEMA = 2**26
 _LARGEST_PART = 2**32
 _VERSION = re.compile(r"\d[\d.]{0,9}(?:dev\d?)?")
+_ADDRESSES = 2**48  # what a processor can address: an id is where the object was
+_LOADER = re.compile("[A-Za-z]{1,30}Node|cls")
+# Containers, whose names say nothing.
+_DULL = {
+    f"builtins.{name}" for name in ("dict", "list", "tuple", "set", "frozenset", "str", "bytes", "bytearray", "slice")
+}
+_DULL |= {"numpy.ndarray"}
 _NAMES = {"TypeNode", "FunctionNode"}
 _FIELDS = {"__class__", "__module__", "__loader__", "__id__", "content", "file"}
 _USUAL: dict[str, set[Any]] = {"is_json": {True}, "type": {"numpy", "json"}, "protocol": set(range(20))}
@@ -66,23 +76,27 @@ class _Schema:
             return shorten(node)
         loader, name = node["__loader__"], f"{node['__module__']}.{node['__class__']}"
         more = [item for field, value in node.items() for item in self._more(field, value)]
-        made = Name(name) if loader in _NAMES else self._content(node, loader, name)
+        made = Name(name) if loader in _NAMES else self._content(node, loader)
+        if loader not in _NAMES and name not in _DULL:
+            made = Made(name, None, None, [made])
         return Group([made, *more]) if more else made
 
-    def _content(self, node: dict[str, Any], loader: str, name: str) -> Any:
+    def _content(self, node: dict[str, Any], loader: str) -> Any:
         content = node.get("content")
         if "file" in node:
             return self._member(node["file"], "array" if loader == "NdArrayNode" else "bytes")
         if loader == "JsonNode":
             return _plain(json.loads(str(content), object_pairs_hook=self.note_pairs))
         if isinstance(content, dict) and "__loader__" not in content:
-            held: Any = Mapping([(shorten(key), self.outline(value)) for key, value in content.items()])
-        else:
-            held = self.outline(content)
-        return held if name.startswith("builtins.") or name == "numpy.ndarray" else Made(name, None, None, [held])
+            return Mapping([(shorten(key), self.outline(value)) for key, value in content.items()])
+        return self.outline(content)
 
     def _more(self, field: str, value: Any) -> list[Any]:
         """Give the outline of a field that an entry has besides its content, unless it says nothing."""
+        if field == "__loader__" and not _LOADER.fullmatch(str(value)):
+            return [_plain(value)]
+        if field == "__id__" and not (isinstance(value, int) and 0 <= value < _ADDRESSES):
+            return [_plain(value)]
         if field in _FIELDS or (field == "_skops_version" and _VERSION.fullmatch(str(value))):
             return []
         if field in _USUAL and isinstance(value, str | int) and value in _USUAL[field]:
@@ -113,8 +127,14 @@ def _is_dull(value: dict[str, Any]) -> bool:
         elif node.get("__loader__") == "JsonNode":
             usual = usual and str(content).isdigit() and len(str(content)) < len("1000000000")
         else:
-            usual = usual and content is None and node.get("__module__") in {"builtins", "numpy"}
+            usual = usual and content is None and _is_type(node)
     return usual
+
+
+def _is_type(node: dict[str, Any]) -> bool:
+    """Tell whether an entry names a type of Python or numpy that there is."""
+    known = {"builtins": builtins, "numpy": np}.get(str(node.get("__module__")))
+    return known is not None and str(node.get("__class__")) in {*dir(known), "NoneType"}
 
 
 def _plain(value: Any) -> Any:

@@ -72,8 +72,6 @@ def _in_lines(content: Content) -> Iterator[Leak]:
         if SECRET.encode() in last + piece:
             kind = "secret"
         last = piece[-len(SECRET) :]
-    if kind == "text" and lines <= 1:
-        kind = kind_of(head.decode(errors="replace").strip()) if size < len(head) + 1 else kind
     yield Leak("text", kind, size, repr(head), count=max(lines, 1))
 
 

@@ -35,11 +35,17 @@ def write_sqlite(path, table=TABLE, *, then=""):
         database.commit()
 
 
-def write_tar(path, name=CANARY, mode="w:gz"):
+def write_behind(path):
+    write_sqlite(path, TABLE[:0])
+    path.write_bytes(path.read_bytes() + CANARY.encode())
+
+
+def write_tar(path, name=CANARY, mode="w:gz", *, owner=""):
     with tarfile.open(path, mode) as archive:
         info = tarfile.TarInfo(name)
-        info.size = len(CANARY)
-        archive.addfile(info, io.BytesIO(CANARY.encode()))
+        content = b"{}" if owner else CANARY.encode()
+        info.size, info.uname = len(content), owner
+        archive.addfile(info, io.BytesIO(content))
 
 
 def write_zip(path):
@@ -63,6 +69,14 @@ WRITERS = {
     "script.html": lambda path: path.write_text(f"<html><script>a = '{CANARY}' < 3</script></html>"),
     "cut.html": lambda path: path.write_text(f"<html><p title='{CANARY}"),
     "a.db": write_sqlite,
+    "names.db": lambda path: write_sqlite(path, TABLE[["n"]], then=f"CREATE TABLE t(a DEFAULT '{CANARY}')"),
+    "rows.db": lambda path: write_sqlite(path, TABLE[:0], then="INSERT INTO people(rowid) VALUES (4111111111111111)"),
+    "version.db": lambda path: write_sqlite(path, TABLE[:0], then="PRAGMA user_version = 411111111"),
+    "behind.db": write_behind,
+    "owner.tar": lambda path: write_tar(path, "plain", "w", owner=CANARY),
+    "tag.html": lambda path: path.write_text(f"<html><{CANARY}>"),
+    "nested.parquet": lambda path: parquet.write_table(pa.table({"a": [[{"b": CANARY}]]}), path),
+    "names.parquet": lambda path: parquet.write_table(pa.table({CANARY: pa.array([], pa.int64())}), path),
     "a.parquet": TABLE.to_parquet,
     "a.arrow": lambda path: feather.write_feather(pa.Table.from_pandas(TABLE), str(path)),
     "MLmodel": lambda path: path.write_text(f"flavors:\n  sklearn: {{code: {CANARY}}}\n"),

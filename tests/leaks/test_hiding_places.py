@@ -52,6 +52,7 @@ UNUSED = {
     "the number in the memo": b"Np4111111111111111\n.",
     "an argument of copyreg": b"ccopyreg\n_reconstructor\n(" + RIDGE[:-2] + b"cbuiltins\nobject\n" + SHOWN + b"tR.",
     "state of bytes": b"cbuiltins\nbytearray\nC\x03abc\x85R" + SHOWN + b"b.",
+    "the length of a frame": b"\x95" + struct.pack("<Q", 4111111111111111) + b"N.",
     "a field of a list": b"]" + b"}" + text("a") + SHOWN + b"sb.",
 }
 
@@ -210,6 +211,55 @@ def test_a_schema_that_says_more(archive):
         assert find(archive)
 
 
+SCHEMA = '{"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"}'
+TYPE = SCHEMA.replace("str", CANARY).replace("JsonNode", "TypeNode").replace('"null"', "null")
+SHAPE = SCHEMA.replace("null", "4111111111111111")
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        ('"str"', f'"{CANARY}"'),
+        ('"JsonNode"', f'"{CANARY}"'),
+        ('"builtins"', f'"{CANARY}"'),
+        ("}", f', "__id__": "{CANARY}"}}'),
+        ("}", ', "__id__": 4111111111111111}'),
+        ("}", ', "protocol": 4111111111111111}'),
+        ("}", f', "is_json": "{CANARY}"}}'),
+        ("}", f', "key_types": {TYPE}}}'),
+        ("}", f', "shape": {SHAPE}}}'),
+        ("}", f', "file": "{CANARY}"}}'),
+    ],
+)
+def test_a_field_of_a_schema(archive, said, instead):
+    """Whatever field of a skops schema holds something that skops would not write there, it is found."""
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("schema.json", SCHEMA)
+    assert leak_report(archive).leaks == ()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("schema.json", SCHEMA.replace(said, instead))
+    assert find(archive)
+
+
+def test_members_of_one_name(archive):
+    """Of two members with one name, the one that a reader would not see is found."""
+    with zipfile.ZipFile(archive, "w") as file, warnings.catch_warnings(action="ignore"):
+        file.writestr("schema.json", f'["{CANARY}"]')
+        file.writestr("schema.json", SCHEMA)
+    assert find(archive)
+
+
+def test_behind_an_archive(archive):
+    """Bytes behind the end of an archive, and a local name that the directory does not have, are found."""
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("schema.json", SCHEMA)
+    plain = archive.read_bytes()
+    archive.write_bytes(plain + SECRET)
+    assert [(leak.kind, leak.size) for leak in leak_report(archive)] == [("bytes", len(SECRET))]
+    archive.write_bytes(plain.replace(b"schema.json", b"schema.jso!", 1))
+    assert leak_report(archive).leaks
+
+
 # --- keys and wrapped estimators ---
 
 
@@ -232,6 +282,13 @@ def test_the_uri_of_a_keyed_step(path, uri):
     for key in (uri, Keyring.from_uri(uri)):
         path.write_bytes(pickle.dumps(FieldEncryptor(key=key)))
         assert [leak.severity for leak in leak_report(path) if leak.kind == "key"] == ["low"]
+
+
+def test_a_text_that_looks_like_a_uri(path):
+    """A text is what says where a key is kept only in the place of a key: elsewhere it is a text."""
+    for obj in ([f"file:{CANARY}"], {"key": f"file:{CANARY}"}, FieldEncryptor(context=f"file:{CANARY}")):
+        path.write_bytes(pickle.dumps(obj))
+        assert {leak.severity for leak in find(path)} == {"high"}
 
 
 def test_a_keyring_in_plain_text(path):
