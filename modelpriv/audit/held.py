@@ -87,7 +87,7 @@ class OpenFiles:
     @property
     def log(self) -> BinaryIO:
         """The open log."""
-        assert self._log is not None  # noqa: S101 - for the types: whoever asks has opened it
+        assert self._log is not None  # noqa: S101 - for the types: it was opened before
         return self._log
 
     @property

@@ -133,9 +133,10 @@ def write_models(folder):
 
 
 def write_log(folder):
-    """An audit log with a few lines."""
-    with AuditLog(folder / "audit.jsonl", key=KEYS):
+    """An audit log of two files."""
+    with AuditLog(folder / "audit.jsonl", key=KEYS) as log:
         FieldEncryptor("deterministic", columns=["name"], key=KEYS).fit_transform(PEOPLE)
+        log.rotate()
 
 
 def main(folder):
