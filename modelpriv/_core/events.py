@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
@@ -32,6 +32,7 @@ __all__ = [
     "note_columns",
     "note_keys",
     "recording",
+    "rows_of",
 ]
 
 P = ParamSpec("P")
@@ -147,6 +148,14 @@ def note_columns(columns: Iterable[object], rows: int) -> None:
     """Add the names of columns, and their number of rows, to what the event is about."""
     if (current := process.event.get()) is not None:
         current.update(columns=[*current.get("columns", ()), *map(str, columns)], rows=rows)
+
+
+def rows_of(X: object) -> int | None:
+    """Return how many rows something has, for an event; None if it does not say."""
+    shape = getattr(X, "shape", None)
+    if shape:
+        return int(shape[0])
+    return len(X) if isinstance(X, Sized) else None
 
 
 def note_keys(*key_ids: str) -> None:

@@ -285,6 +285,13 @@ class EncryptedEstimator(SealedWhenWritten):
             with events.event(name, type(self).__name__):
                 raise refusal from None
 
+    def _call(self, method: str, *args: Any, **params: Any) -> Any:
+        if not self._read or self.policy is None or not self.policy.record:
+            return super()._call(method, *args, **params)
+        rows = events.rows_of((*args, *params.values(), None)[0])
+        with events.event(method, type(self).__name__, whole=True, rows=rows):
+            return super()._call(method, *args, **params)
+
     # --- shown ---
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # noqa: N803 - scikit-learn's signature

@@ -35,6 +35,9 @@ class AccessPolicy:
     max_sklearn_drift : {"patch", "minor"}, optional
         The part of scikit-learn's version that may differ from the version that wrote the model; None means any. It is
         checked before anything is unpickled.
+    record : bool, default=False
+        Whether each use of a method by a reader is an event of the reader's audit log. A program without a log records
+        nothing.
 
     Raises
     ------
@@ -59,6 +62,7 @@ class AccessPolicy:
     not_before: datetime | None = None
     not_after: datetime | None = None
     max_sklearn_drift: str | None = None
+    record: bool = False
 
     def __post_init__(self) -> None:
         if self.methods is not None:
@@ -75,6 +79,8 @@ class AccessPolicy:
                 raise ParameterError(f"{name} has no time zone: give it one (tzinfo=datetime.UTC).")
         if self.not_before is not None and self.not_after is not None and self.not_before >= self.not_after:
             raise ParameterError("not_before must be earlier than not_after.")
+        if not isinstance(self.record, bool):
+            raise ParameterTypeError(f"record must be a bool, got {type(self.record).__name__}.")
         if self.max_sklearn_drift not in {None, *_DRIFTS}:
             raise ParameterError(f"max_sklearn_drift must be None, 'patch' or 'minor', got {self.max_sklearn_drift!r}.")
 
@@ -135,6 +141,7 @@ class AccessPolicy:
             "not_before": None if self.not_before is None else self.not_before.isoformat(),
             "not_after": None if self.not_after is None else self.not_after.isoformat(),
             "max_sklearn_drift": self.max_sklearn_drift,
+            "record": self.record or None,
         }
         return {name: rule for name, rule in rules.items() if rule is not None}
 

@@ -117,6 +117,7 @@ def rekey(
             origin=writing.origin(ways, signing_key),
             signer=None if signing_key is None else signing_key.signer.id,
         )
+        events.note(previous_file_id=found.fields["file_id"])
         writing.draft(manifest, _pieces(found), found.length, ways, sign_with=signing_key).write(target)
         finish(source, found, trust)
         hand_over(source, file)

@@ -159,7 +159,7 @@ class ModelHandle(Watched):
         if not events.recording():
             return getattr(version.model, method)(X, **params)
         start = time.perf_counter()
-        with events.event(method, "ModelHandle", whole=True, model=version.claims.file_id, rows=_rows(X)):
+        with events.event(method, "ModelHandle", whole=True, model=version.claims.file_id, rows=events.rows_of(X)):
             try:
                 return getattr(version.model, method)(X, **params)
             finally:
@@ -264,13 +264,6 @@ class ModelHandle(Watched):
         except (ModelprivError, OSError) as error:
             waiting = isinstance(error, OSError) or type(error).__name__ == "KeyUnavailableError"
             self._refused = None if waiting else stamp
-
-
-def _rows(X: Any) -> int | None:
-    shape = getattr(X, "shape", None)
-    if shape:
-        return int(shape[0])
-    return len(X) if hasattr(X, "__len__") else None
 
 
 _PROVING = ("predict", "transform", "decision_function", "score_samples")

@@ -10,7 +10,7 @@ from modelpriv._core import events
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys import Identity, Keyring, SigningKey
 
-AUTHOR, ADA = SigningKey.generate(), Identity.generate("x25519")
+AUTHOR, ADA, OTHER = SigningKey.generate(), Identity.generate("x25519"), Keyring.generate()
 
 
 class FullError(OSError):
@@ -52,7 +52,7 @@ CHANGES = {
     "dump": lambda path, keys: sealing.dump(Ridge(alpha=4), path, key=keys),
     "dump shared": lambda path, keys: sealing.dump(Ridge(alpha=4), path, key=keys, passphrase="second"),
     "dump signed": lambda path, keys: sealing.dump(Ridge(alpha=4), path, key=keys, sign_with=AUTHOR),
-    "rewrap": lambda path, keys: sealing.rewrap(path, key=keys, add=Keyring.generate(), remove="passphrase"),
+    "rewrap": lambda path, keys: sealing.rewrap(path, key=keys, add=OTHER, remove="passphrase"),
     "rekey": lambda path, keys: sealing.rekey(path, key=keys, new_key=keys),
     "rekey durable": lambda path, keys: sealing.rekey(path, key=keys, new_key=keys, new_passphrase="x", durable=True),
 }
@@ -114,7 +114,7 @@ def test_each_change_is_one_event(change, path, keyring, heard):
 def test_a_failure_before_the_change(path, keyring, heard):
     """A change that is refused is recorded as that alone."""
     with pytest.raises(KeyUnavailableError):
-        sealing.rewrap(path, key=Keyring.generate(), add=keyring)
+        sealing.rewrap(path, key=OTHER, add=keyring)
     assert heard == [("rewrap", "KeyUnavailableError")]
 
 
@@ -141,3 +141,16 @@ def test_the_event_holds_what_was_used(path, keyring):
     assert signed["key_ids"] == shared["key_ids"] == [keyring.primary]
     assert signed["file"] == shared["file"] == str(path)
     assert shared["file_id"] == sealing.inspect(path).file_id
+
+
+def test_rekey_names_both_files(path, keyring):
+    """The event of rekey holds the id of the file as it was, and that of the new one."""
+    facts, before = [], sealing.inspect(path).file_id
+    listener = events.Listener(lambda found, created: facts.append(found))
+    listener.attach()
+    try:
+        sealing.rekey(path, key=keyring, new_key=keyring)
+    finally:
+        listener.detach()
+    (event,) = (one for one in facts if one["action"] == "rekey")
+    assert (event["previous_file_id"], event["file_id"]) == (before, sealing.inspect(path).file_id)
