@@ -41,7 +41,7 @@ ARROWS = {
     "transformers": {"_columns", "_core", "errors", "kernels", "keys"},
     "models": {"_core", "errors", "keys", "sealing"},
     "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing"},
-    "integrations": {"_core", "errors"},
+    "integrations": {"_core", "errors", "keys", "models", "sealing"},
     "serving": {"_columns", "_core", "errors", "kernels", "keys", "models", "sealing", "transformers"},
     "": {"_core", "audit", "evidence", "keys", "models", "sealing", "transformers"},
     "testing": {"errors", "keys"},

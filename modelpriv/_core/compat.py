@@ -13,9 +13,12 @@ here                                      why no public API does
                                           everywhere, not on the pipe only; ``copyreg`` is global in the same way
 `register_hash`                           ``joblib.hash`` pickles with ``__reduce__``, which for a wrapped estimator
                                           is ciphertext with a new nonce each time
-`without_autologging`                     ``mlflow.autolog(disable=True)`` turns the user's own logging off for the
+`without_autologging`, `mlflow_may_log`   ``mlflow.autolog(disable=True)`` turns the user's own logging off for the
                                           whole program
-`asked_by_mlflow`                         MLflow asks an estimator around ours for its parameters, as scikit-learn does
+`keep_mlflow_example`,                    every flavor writes these files, and MLflow has no public function for it
+`keep_mlflow_environment`,
+`mlflow_conda_env`
+`asked_by_mlflow`, `called_by`            MLflow asks an estimator around ours for its parameters, as scikit-learn does
                                           when it clones: only the stack tells the two apart
 ========================================  =====================================================================
 
@@ -38,11 +41,17 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 __all__ = [
     "asked_by_mlflow",
+    "called_by",
     "feature_names_in",
+    "keep_mlflow_environment",
+    "keep_mlflow_example",
+    "mlflow_conda_env",
+    "mlflow_may_log",
     "register_for_workers",
     "register_hash",
     "wanted_output",
@@ -113,16 +122,72 @@ def without_autologging() -> contextlib.AbstractContextManager[Any]:
     return disabled
 
 
+def mlflow_may_log() -> bool:
+    """Return whether nothing has turned MLflow's autologging off for this block."""
+    return not getattr(sys.modules.get("mlflow.utils.autologging_utils"), "_AUTOLOGGING_GLOBALLY_DISABLED", False)
+
+
 def asked_by_mlflow() -> bool:
     """Return whether MLflow asks for parameters or for how an object prints, rather than scikit-learn while it works.
 
     What MLflow is told it writes down, in plain text. A call that cannot be told apart counts as MLflow's.
     """
-    frame = inspect.currentframe() if "mlflow.sklearn" in sys.modules else None
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).partition(".")[0] == "mlflow":
+    for package, function in _callers() if "mlflow.sklearn" in sys.modules else ():
+        if package == "mlflow":
             return True
-        if frame.f_code.co_name in _AT_WORK:
+        if function in _AT_WORK:
             return False
-        frame = frame.f_back
     return False
+
+
+def called_by(package: str) -> bool:
+    """Return whether the call comes from inside a package."""
+    return any(one == package for one, _ in _callers())
+
+
+def _callers() -> Iterator[tuple[str, str]]:
+    """Give the package and the function of each frame of the stack, from here outwards."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        yield str(frame.f_globals.get("__name__")).partition(".")[0], frame.f_code.co_name
+        frame = frame.f_back
+
+
+def keep_mlflow_example(model: Any, example: Any, folder: Path) -> None:
+    """Write an example of a model's input into its folder, and note it in its description."""
+    from mlflow.models.utils import _save_example  # noqa: PLC0415 - an extra
+
+    _save_example(model, example, str(folder))
+
+
+def keep_mlflow_environment(
+    folder: Path, defaults: list[str], *, conda_env: Any, pip_requirements: Any, extra_pip_requirements: Any
+) -> None:
+    """Write the files that say what a model needs, from what the caller names, or from the defaults."""
+    import yaml  # noqa: PLC0415 - MLflow installs it
+    from mlflow.utils.environment import (  # noqa: PLC0415 - an extra
+        _process_conda_env,
+        _process_pip_requirements,
+        _PythonEnv,
+        _validate_env_arguments,
+    )
+
+    _validate_env_arguments(conda_env, pip_requirements, extra_pip_requirements)
+    if conda_env is None:
+        found = _process_pip_requirements(defaults, pip_requirements, extra_pip_requirements)
+    else:
+        found = _process_conda_env(conda_env)
+    conda, requirements, constraints = found
+    (folder / "conda.yaml").write_text(yaml.safe_dump(conda))
+    (folder / "requirements.txt").write_text("\n".join(requirements))
+    if constraints:
+        (folder / "constraints.txt").write_text("\n".join(constraints))
+    _PythonEnv.current().to_yaml(str(folder / "python_env.yaml"))
+
+
+def mlflow_conda_env(requirements: list[str]) -> dict[str, Any]:
+    """Return MLflow's conda environment with these requirements."""
+    from mlflow.utils.environment import _mlflow_conda_env  # noqa: PLC0415 - an extra
+
+    found: dict[str, Any] = _mlflow_conda_env(additional_pip_deps=requirements)
+    return found

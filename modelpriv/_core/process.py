@@ -22,6 +22,7 @@ entry                   set by                                        read by
 `named`                 a call that is passed a keyring for a model   opening a model that was unpickled
 `settings.count_uses`   `modelpriv.evidence` when it is imported      `Keyring.retire`
 `settings.wrap`         `modelpriv.models` when it is imported        `modelpriv.load` with ``wrap=True``
+`settings.fitted`       `modelpriv.integrations.mlflow.autolog`       `EncryptedEstimator` after each fit
 `settings.sighup`       `modelpriv.audit` when a log listens          the signal to rotate
 `restorers`             `modelpriv.keys.reference` when imported      pickling an object that holds keys
 ======================  ============================================  ==========================================
@@ -85,6 +86,7 @@ class Settings:
     trusted_keys: tuple[Any, ...] = ()
     count_uses: Callable[..., Any] | None = None
     wrap: Callable[..., Any] | None = None
+    fitted: Callable[..., None] | None = None
     sighup: Any = None
 
 

@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from modelpriv._core import compat
+from modelpriv._core import compat, process
 from modelpriv.errors import ParameterTypeError
 from modelpriv.models.delegated import delegated
 from modelpriv.models.writers import refuse_writer, writes
@@ -186,6 +186,8 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):
         with compat.without_autologging():
             result = getattr(fitted, method)(*args, **self._route(method, params))
         self.estimator_ = fitted
+        if process.settings.fitted is not None:
+            process.settings.fitted(self, args, params)
         return result
 
     def _to_fit(self, method: str) -> Any:
