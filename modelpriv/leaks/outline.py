@@ -85,3 +85,16 @@ def kind_of(text: str) -> str:
 
 
 SECRET = "modelpriv_secret_"  # noqa: S105 - how the text of an exported key begins
+
+
+def items_of(node: Any) -> list[Any]:
+    """Give the entries of a list or dict, and of anything else none."""
+    return node.items if isinstance(node, Group | Mapping) else []
+
+
+def class_of(node: Made) -> str:
+    """Give what is called, or the class that copyreg's helpers make an object of."""
+    arguments = items_of(node.arguments)
+    if node.name.startswith(("copyreg.", "copy_reg.")) and arguments and isinstance(arguments[0], Name):
+        return arguments[0].text
+    return node.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _WHOLE = 12  # steps of a place that are shown; of a longer one its two ends
 _LONGEST_STEP = 64
@@ -36,3 +36,6 @@ class Place(NamedTuple):
             return ""
         middle = "…" if place.depth > _WHOLE // 2 + 1 else place.step
         return place.start + middle + "".join(reversed(steps))
+
+
+Entries = list[tuple[Place, Any]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modelpriv.leaks.findings import Leak
-from modelpriv.leaks.made import Entries, in_dict, in_list, look_into
+from modelpriv.leaks.made import in_dict, in_list, look_into
 from modelpriv.leaks.outline import Blob, Group, Made, Mapping, Name, NotRead, Sealed
-from modelpriv.leaks.places import Place
+from modelpriv.leaks.places import Entries, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
