@@ -52,8 +52,8 @@ class Identity(PrivateKey):
 
     def __init__(self) -> None:
         raise ParameterError(
-            "an Identity is made by Identity.generate(), Identity.load(path, passphrase=...) or "
-            "Identity.from_secret(text)."
+            "an Identity is made by Identity.generate(), Identity.load(path, passphrase=...), "
+            "Identity.from_uri(uri) or Identity.from_secret(text)."
         )
 
     @classmethod

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeVar
 
 from modelpriv._core import events, magic
-from modelpriv.errors import ParameterError, SealedFileError
+from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, SealedFileError
 from modelpriv.keys import container
 from modelpriv.keys.opaque import Secret, fill
 from modelpriv.keys.providers import KeyProvider
 from modelpriv.keys.public import PublicKey, write_line
+from modelpriv.keys.uri import parse, with_article
 
 __all__ = ["PrivateKey", "fill_private", "read_secret_line", "secret_line"]
 
@@ -43,6 +44,39 @@ class PrivateKey(Secret):
         """Make a key and record it, unless that is a step of another event."""
         with events.direct(action, cls.__name__):
             key = make()
+            events.note(**{cls._public_name: key._public_key().id})  # noqa: SLF001 - of this class
+            return key
+
+    @classmethod
+    def from_uri(cls, uri: str, /) -> Self:
+        """Fetch the key that a URI names, as `Keyring.from_uri` does.
+
+        Parameters
+        ----------
+        uri : str
+            ``"env:NAME"``, an environment variable with the text of `export_secret`; ``"keyring:SERVICE/USER"``, an
+            entry of the system's keyring with that text; or ``"file:PATH"``, a file that `save` wrote. The file opens
+            with a provider that you gave to `modelpriv.keys.set_providers`, or with the passphrase from
+            ``MODELPRIV_PASSPHRASE`` or from the function that you gave to `modelpriv.keys.set_passphrase_callback`.
+
+        Raises
+        ------
+        ParameterError
+            The text is not such a URI, or holds a secret (a PIN, user info, a token). The message does not show it.
+        KeyUnavailableError
+            The key is missing, or does not open.
+        """
+        where = parse(uri, cls._file_kind)
+        with events.event("load", cls.__name__, source=where.uri):
+            content = where.read()
+            try:
+                if where.scheme == "file":
+                    key = cls._open(content, where.uri, None, None)
+                else:
+                    key = cls._read(content.decode(errors="replace"))
+            except ModelprivError as error:
+                what = with_article(cls._file_kind)
+                raise KeyUnavailableError(f"{where.uri} does not give {what}: {error}") from None
             events.note(**{cls._public_name: key._public_key().id})  # noqa: SLF001 - of this class
             return key
 

@@ -137,8 +137,8 @@ class SigningKey(PrivateKey):
 
     def __init__(self) -> None:
         raise ParameterError(
-            "a SigningKey is made by SigningKey.generate(), SigningKey.load(path, passphrase=...) or "
-            "SigningKey.from_secret(text)."
+            "a SigningKey is made by SigningKey.generate(), SigningKey.load(path, passphrase=...), "
+            "SigningKey.from_uri(uri) or SigningKey.from_secret(text)."
         )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Keyring URIs: where a keyring is kept, as a text without secrets that code and pickles can hold."""
+"""URIs of keys: where a keyring, identity or signing key is kept, as a text without secrets to write into code."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeE
 from modelpriv.keys import container
 from modelpriv.keys.providers import os_keyring
 
-__all__ = ["KeyringURI", "parse"]
+__all__ = ["KeyringURI", "parse", "with_article"]
 
 _ALLOWED = "'env:NAME', 'keyring:SERVICE/USER' or 'file:PATH'"
 _ENTRY = re.compile(r"[^/:@\s]+/[^/:\s]+\Z")
@@ -22,9 +22,9 @@ _SECRET = re.compile(
 
 @dataclass(frozen=True)
 class KeyringURI:
-    """A keyring URI that has been looked at: it holds no secret and can be shown.
+    """A key's URI that has been looked at: it holds no secret and can be shown.
 
-    It protects against URIs that carry a secret into code, logs and pickles. It leaks where the keyring is.
+    It protects against URIs that carry a secret into code, logs and pickles. It leaks where the key is.
 
     Examples
     --------
@@ -42,22 +42,21 @@ class KeyringURI:
         return f"{self.scheme}:{self.place}"
 
     def read(self) -> bytes:
-        """Return what is there: the text of a keyring, or the bytes of a keyring file.
+        """Return what is there: the text that ``export_secret`` gave, or the bytes of a file that ``save`` wrote.
 
         Raises
         ------
         KeyUnavailableError
             Nothing is there, or it cannot be read.
         SealedFileError
-            The file is far too large for a keyring.
+            The file is far too large for a key.
         """
         if self.scheme == "env":
             try:
                 return os.environ[self.place].encode(errors="replace")
             except KeyError:
                 raise KeyUnavailableError(
-                    f"{self.uri}: there is no environment variable of this name; set it to what "
-                    "Keyring.export_secret() gives."
+                    f"{self.uri}: there is no environment variable of this name; set it to what export_secret() gives."
                 ) from None
         if self.scheme == "keyring":
             try:
@@ -70,8 +69,15 @@ class KeyringURI:
             raise KeyUnavailableError(f"{self.uri} cannot be read: {error.strerror}.") from None
 
 
-def parse(uri: str) -> KeyringURI:
-    """Read a keyring URI.
+def parse(uri: str, kind: str = "keyring") -> KeyringURI:
+    """Read the URI of a key.
+
+    Parameters
+    ----------
+    uri : str
+        The text.
+    kind : {"keyring", "identity", "signing key"}, default="keyring"
+        The kind of key, for the error.
 
     Raises
     ------
@@ -82,12 +88,12 @@ def parse(uri: str) -> KeyringURI:
         text that is no URI may be the secret itself.
     """
     if not isinstance(uri, str):
-        raise ParameterTypeError(f"a keyring URI must be a str ({_ALLOWED}), got {type(uri).__name__}.")
+        raise ParameterTypeError(f"{with_article(kind)} URI must be a str ({_ALLOWED}), got {type(uri).__name__}.")
     scheme, _, place = uri.partition(":")
     if _SECRET.search(uri):
         raise ParameterError(
-            "the keyring URI holds a PIN, token, password, query or secret text, and a URI is shown and pickled: use "
-            f"{_ALLOWED}. The text of export_secret() goes into the environment, or to Keyring.from_secret(text)."
+            f"the {kind} URI holds a PIN, token, password, query or secret text, and a URI is shown and pickled: use "
+            f"{_ALLOWED}. The text of export_secret() goes into the environment, or to from_secret(text)."
         )
     if scheme == "env" and _NAME.match(place):
         return KeyringURI(scheme, place)
@@ -95,7 +101,12 @@ def parse(uri: str) -> KeyringURI:
         return KeyringURI(scheme, place)
     if scheme == "file" and place and "\0" not in place and not _has_authority(place):
         return KeyringURI(scheme, place)
-    raise ParameterError(f"this text is not a keyring URI; allowed are {_ALLOWED}.")
+    raise ParameterError(f"this text is not {with_article(kind)} URI; allowed are {_ALLOWED}.")
+
+
+def with_article(kind: str) -> str:
+    """Return the name of a kind of key after its article."""
+    return f"an {kind}" if kind.startswith("i") else f"a {kind}"
 
 
 def _has_authority(place: str) -> bool:

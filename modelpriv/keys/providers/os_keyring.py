@@ -34,7 +34,7 @@ def read(service: str, user: str) -> str:
             return found
     else:
         why = (
-            "the system's keyring holds nothing under this service and user; store what Keyring.export_secret() "
+            "the system's keyring holds nothing under this service and user; store what export_secret() "
             f"gives: keyring set {service} {user}"
         )
     raise KeyUnavailableError(why) from None

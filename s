@@ -1,1 +1,0 @@
-{"a":"modelpriv_secret_keyring_1_bCiy8zaT5NJl17LnjLYfuM8TNDOYI-ZEQpQniZ0HksQhelT3zPw"}
