@@ -24,6 +24,7 @@ __all__ = [
     "Listener",
     "acting_as",
     "audited",
+    "audited_alone",
     "commit",
     "direct",
     "event",
@@ -133,6 +134,17 @@ def audited(method: Callable[P, T]) -> Callable[P, T]:
         if not recording():
             return method(*args, **kwargs)
         with event(method.__name__, type(args[0]).__name__):
+            return method(*args, **kwargs)
+
+    return call
+
+
+def audited_alone(method: Callable[P, T]) -> Callable[P, T]:
+    """Make each call of a method an event, unless it is a step of another one."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        with direct(method.__name__, type(args[0]).__name__):
             return method(*args, **kwargs)
 
     return call

@@ -61,12 +61,15 @@ class LogWriter:
             try:
                 end = self._end()
             except MisplacedError as error:
-                self._wait(error, facts, created)
-                return
-            while self._waiting:
-                end = self._append(end, *self._waiting[0])
-                del self._waiting[0]
-            self._append(end, facts, created)
+                warning = self._wait(error, facts, created)
+            else:
+                warning = None
+                while self._waiting:
+                    end = self._append(end, *self._waiting[0])
+                    del self._waiting[0]
+                self._append(end, facts, created)
+        if warning is not None:  # told without the lock: what shows warnings may use keys itself
+            warnings.warn(warning, AuditWarning, stacklevel=2)
 
     def end(self) -> ChainState:
         """Return where the chain ends."""
@@ -115,13 +118,14 @@ class LogWriter:
             return True
         return limits.max_age is not None and datetime.now(UTC) - current.begun >= limits.max_age
 
-    def _wait(self, error: MisplacedError, facts: dict[str, Any], created: float) -> None:
+    def _wait(self, error: MisplacedError, facts: dict[str, Any], created: float) -> str | None:
+        """Keep an event, or refuse it; return the warning that goes with the first."""
         if not error.waits or len(self._waiting) >= self._limits.buffer:
             raise SealedFileError(str(error)) from None
-        if not self._waiting:
-            words = f"{error} Until then up to {self._limits.buffer} events wait in memory; then calls fail."
-            warnings.warn(words, AuditWarning, stacklevel=2)
         self._waiting.append((facts, created))
+        if len(self._waiting) > 1:
+            return None
+        return f"{error} Until then up to {self._limits.buffer} events wait in memory; then calls fail."
 
 
 def _after_fork() -> None:

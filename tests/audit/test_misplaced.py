@@ -58,6 +58,18 @@ def test_it_goes_on_in_memory(path, keyring, disturb):
 
 
 @WRONG
+def test_what_shows_the_warning_may_use_keys(path, keyring, disturb, monkeypatch):
+    """The warning is shown without the log's lock, so that a program's own way to show it can be recorded too."""
+    monkeypatch.setattr(warnings, "showwarning", lambda *given, **also: act())
+    with AuditLog(path, key=keyring) as log, warnings.catch_warnings():
+        warnings.simplefilter("always")
+        disturb(path)
+        act()
+        log.rotate()
+    assert verify(path, key=keyring).count == 7
+
+
+@WRONG
 def test_its_own_rotate_puts_it_right(path, keyring, disturb):
     """The program's own log puts it right too."""
     with AuditLog(path, key=keyring) as log:

@@ -14,6 +14,7 @@ import modelpriv
 from modelpriv import EncryptedEstimator, FieldEncryptor, Identity, Keyring, SigningKey
 from modelpriv.audit import AuditLog, acting_as
 from modelpriv.errors import KeyUnavailableError, ModelprivError, ParameterError, ParameterTypeError
+from modelpriv.keys.providers.passphrase import PassphraseProvider
 
 TABLE = pd.DataFrame({"email": ["canary@example.org"]})
 ADA, OWNER = Identity.generate("x25519"), SigningKey.generate()
@@ -94,6 +95,23 @@ def test_unwrapping_is_recorded(recorded):
         ("unwrap", "KeyUnavailableError"),
     ]
     assert all(entry["recipient"] == ADA.recipient.id for entry in found)
+
+
+def test_a_provider_is_recorded(recorded, tmp_path):
+    """What a provider wraps and unwraps for a program is an event; within a keyring's save it is a step of that."""
+    keys, provider = Keyring.generate(), PassphraseProvider("an example")
+
+    def act():
+        blob = provider.wrap(bytes(32), b"context")
+        with pytest.raises(KeyUnavailableError):
+            provider.unwrap(blob, b"another")
+        keys.save(tmp_path / "keys.json", wrap_with=provider)
+
+    assert [(entry["action"], entry["subject"], entry["result"]) for entry in recorded(act)] == [
+        ("wrap", "PassphraseProvider", "ok"),
+        ("unwrap", "PassphraseProvider", "KeyUnavailableError"),
+        ("save", "Keyring", "ok"),
+    ]
 
 
 def test_for_whom(recorded, keyring):

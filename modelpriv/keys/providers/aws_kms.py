@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from modelpriv._core import events
 from modelpriv._core.optional import need
 from modelpriv.errors import KeyUnavailableError
 from modelpriv.keys.providers import SecretProvider
@@ -70,6 +71,7 @@ class AWSKMSProvider(SecretProvider):
         self._key_id = check_text("key_id", key_id)
         self._region, self._profile, self._endpoint, self._timeout = region, profile, endpoint_url, timeout
 
+    @events.audited_alone
     def wrap(self, data_key: bytes, context: bytes) -> dict[str, Any]:
         """Let KMS wrap a data key, bound to its context.
 
@@ -81,6 +83,7 @@ class AWSKMSProvider(SecretProvider):
         answer = self._ask("encrypt", Plaintext=data_key, EncryptionContext=_context(context))
         return {**self._names(), "wrapped": to_base64(answer["CiphertextBlob"])}
 
+    @events.audited_alone
     def unwrap(self, blob: Mapping[str, Any], context: bytes) -> bytes:
         """Let KMS give the data key back.
 

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from modelpriv._core import process
+from modelpriv._core import events, process
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH
 from modelpriv.keys.providers import SecretProvider
@@ -61,6 +61,7 @@ class PassphraseProvider(SecretProvider):
     def __init__(self, passphrase: str | bytes) -> None:
         self._passphrase = as_bytes(passphrase)
 
+    @events.audited_alone
     def wrap(self, data_key: bytes, context: bytes) -> dict[str, Any]:
         """Wrap a data key, bound to its context."""
         salt = secrets.token_bytes(_SALT)
@@ -75,6 +76,7 @@ class PassphraseProvider(SecretProvider):
             "wrapped": to_base64(AESSIV(key).encrypt(data_key, [context])),
         }
 
+    @events.audited_alone
     def unwrap(self, blob: Mapping[str, Any], context: bytes) -> bytes:
         """Return the data key back.
 

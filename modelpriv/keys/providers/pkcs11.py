@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from modelpriv._core import events
 from modelpriv._core.optional import need
 from modelpriv.errors import KeyUnavailableError, SealedFileError
 from modelpriv.keys.derivation import KEY_LENGTH
@@ -78,6 +79,7 @@ class PKCS11Provider(SecretProvider):
         self._pin = pin
         self._refused: str | None = None
 
+    @events.audited_alone
     def wrap(self, data_key: bytes, context: bytes) -> dict[str, Any]:
         """Let the token wrap a data key, bound to its context.
 
@@ -89,6 +91,7 @@ class PKCS11Provider(SecretProvider):
         nonce = secrets.token_bytes(_NONCE)
         return {**self._names(), "wrapped": to_base64(nonce + self._ask("encrypt", data_key, nonce, context))}
 
+    @events.audited_alone
     def unwrap(self, blob: Mapping[str, Any], context: bytes) -> bytes:
         """Let the token give the data key back.
 

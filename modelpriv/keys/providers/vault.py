@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from modelpriv._core import events
 from modelpriv._core.optional import need
 from modelpriv.errors import KeyUnavailableError, ParameterError
 from modelpriv.keys.providers import SecretProvider
@@ -81,6 +82,7 @@ class VaultProvider(SecretProvider):
             raise ParameterError("url must read https://HOST:PORT, without user, password, path or query.")
         self._token, self._namespace, self._timeout, self._verify = token, namespace, timeout, verify
 
+    @events.audited_alone
     def wrap(self, data_key: bytes, context: bytes) -> dict[str, Any]:
         """Let the server wrap a data key, bound to its context.
 
@@ -93,6 +95,7 @@ class VaultProvider(SecretProvider):
         wrapped = self._ask("encrypt_data", given, lambda answer: answer["ciphertext"].encode())
         return {**self._names(), "wrapped": to_base64(wrapped)}
 
+    @events.audited_alone
     def unwrap(self, blob: Mapping[str, Any], context: bytes) -> bytes:
         """Let the server give the data key back.
 
