@@ -7,10 +7,9 @@ import re
 import struct
 from typing import Any
 
-import numpy as np
-
 from modelpriv._core import json as canonical_json
 from modelpriv._core import magic
+from modelpriv.leaks.ciphertext import FRAME, RUN_LENGTH, count_plain, has_run, is_framed
 from modelpriv.leaks.outline import Blob, Sealed, shorten
 
 _SLOT = struct.Struct("<QI32s")
@@ -21,15 +20,6 @@ _BASE64 = re.compile(r"[A-Za-z0-9_-]{20,}")
 _VERSION = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,3}(?:\.?(?:a|b|rc|dev|post)\d{1,4})?")
 _WAYS = {"keyring", "argon2id", "x-wing", "x25519", "p-256", "rsa"}
 _PROVIDERS = {"aws-kms", "pkcs11", "vault-transit"}
-_WINDOW = 4096
-_FEWEST = 256
-# The largest statistic of 400,000 windows of random bytes was 383.
-_LARGEST_STATISTIC = 600
-# So long a run of printable characters occurs in ciphertext once in 10**13 bytes.
-_PRINTED = b"\t\n\r" + bytes(range(32, 127))
-_RUN = re.compile(rb"[\t\n\r -~]{32,}")
-_RUN_LENGTH, _BLOCK = 32, 16
-_IS_PRINTABLE = np.array([bytes([byte]) in _PRINTED for byte in range(256)])
 
 
 class SealedScan:
@@ -43,7 +33,7 @@ class SealedScan:
         self._start, self._trailer, self._size = bytearray(), bytearray(), 0
         self._lengths: magic.SealedLengths | None = None
         self._kept: int | None = None  # bytes before the body; unknown until the prelude is there
-        self._last, self._plain = b"", 0
+        self._body, self._last, self._plain = b"", b"", 0
 
     def feed(self, piece: bytes) -> None:
         """Look at the next bytes."""
@@ -69,8 +59,9 @@ class SealedScan:
         for number in range(_SLOTS):
             slot = bytes(self._start[manifest + number * self._lengths.slot :][: self._lengths.slot])
             found += [node for node in _in_slot(slot) if node not in found]
-        if self._plain:
-            found.append(("body", Blob("bytes", self._plain, b"")))
+        plain = self._plain if is_framed(self._body, self._lengths.body) else self._lengths.body
+        if plain:
+            found.append(("body", Blob("bytes", plain, b"")))
         return Sealed(found + list(_in_trailer(bytes(self._trailer))))
 
     def _read_lengths(self) -> int:
@@ -86,35 +77,10 @@ class SealedScan:
         assert self._kept is not None  # noqa: S101
         body = self._kept + self._lengths.body - (self._size - len(piece))
         body = max(0, min(body, len(piece)))
-        self._plain += _plain(self._last, piece[:body])
-        self._last = (self._last + piece[:body])[-_RUN_LENGTH:]
+        self._body += piece[: min(body, FRAME - len(self._body))]
+        self._plain += count_plain(self._last, piece[:body])
+        self._last = (self._last + piece[:body])[-RUN_LENGTH:]
         self._trailer += piece[body : body + _LONGEST_TRAILER]
-
-
-def _plain(before: bytes, piece: bytes) -> int:
-    """Count bytes in windows whose values are not evenly spread, and in runs of printable characters."""
-    cells = np.frombuffer(piece, np.uint8)
-    whole = len(cells) // _WINDOW
-    windows = cells[: whole * _WINDOW].reshape(whole, _WINDOW) + 256 * np.arange(whole)[:, np.newaxis]
-    counts = np.bincount(windows.ravel(), minlength=256 * whole).reshape(whole, 256)
-    uneven = _WINDOW * int((_statistic(counts, _WINDOW) > _LARGEST_STATISTIC).sum())
-    last = cells[whole * _WINDOW :]
-    if len(last) >= _FEWEST and _statistic(np.bincount(last, minlength=256), len(last)) > _LARGEST_STATISTIC:
-        uneven += len(last)
-    return uneven or _in_runs(before + piece)
-
-
-def _statistic(counts: Any, length: int) -> Any:
-    """Give Pearson's chi-squared of bytes against an even spread."""
-    expected = length / 256
-    return ((counts - expected) ** 2).sum(axis=-1) / expected
-
-
-def _in_runs(data: bytes) -> int:
-    """Count the bytes in long runs of printable characters; each run holds a block that is printable as a whole."""
-    printable = _IS_PRINTABLE[np.frombuffer(data, np.uint8)]
-    blocks = printable[: len(data) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
-    return sum(len(run[0]) for run in _RUN.finditer(data)) if blocks.all(axis=1).any() else 0
 
 
 def _in_manifest(data: bytes) -> list[tuple[str, Any]]:
@@ -122,11 +88,13 @@ def _in_manifest(data: bytes) -> list[tuple[str, Any]]:
         fields = canonical_json.load(data)
     except ValueError:
         fields = None
-    if not isinstance(fields, dict):
+    if not isinstance(fields, dict) or canonical_json.dump(fields) != data:
         return [("manifest", Blob("text", len(data), data[:80]))]
     told = {name: fields.pop(name, None) for name in ("metadata", "policy", "estimator")}
     odd = {name: value for name, value in fields.items() if not _is_usual(name, value)}
-    told = {name: value for name, value in told.items() if value} | ({"manifest": odd} if odd else {})
+    told = {name: value for name, value in told.items() if value is not None and value != {}} | (
+        {"manifest": odd} if odd else {}
+    )
     return [(name, shorten(json.dumps(value))) for name, value in told.items()]
 
 
@@ -166,7 +134,8 @@ def _in_slot(slot: bytes) -> list[tuple[str, Any]]:
     except (struct.error, ValueError):
         return [("envelope", Blob("bytes", len(slot), slot[:80]))]
     found: list[tuple[str, Any]] = []
-    if any(slot[_SLOT.size + length :]) or _RUN.search(mac) or sequence > 2**32:
+    odd = canonical_json.dump(stanzas) != slot[_SLOT.size : _SLOT.size + length]
+    if odd or any(slot[_SLOT.size + length :]) or has_run(mac) or sequence > 2**32:
         found.append(("envelope", Blob("bytes", len(slot), slot[:80])))
     for stanza in stanzas if isinstance(stanzas, list) else [stanzas]:
         text = json.dumps(stanza)
@@ -184,7 +153,7 @@ def _is_wrapped(name: str, value: Any) -> bool:
         case (("key_id" | "recipient"), str()):
             return _ID.fullmatch(value) is not None
         case (("wrapped" | "check" | "body" | "salt" | "commitment"), str()):
-            return _BASE64.fullmatch(value) is not None
+            return len(value) % 4 != 1 and _BASE64.fullmatch(value) is not None
         case (("passes" | "memory_kib" | "lanes"), int()):
             return 0 < value <= 2**20
     return False
@@ -197,7 +166,7 @@ def _in_trailer(data: bytes) -> list[tuple[str, Any]]:
         fields = canonical_json.load(data)
     except ValueError:
         fields = None
-    usual = isinstance(fields, dict) and fields.keys() == {"signer", "value"}
+    usual = isinstance(fields, dict) and fields.keys() == {"signer", "value"} and canonical_json.dump(fields) == data
     if usual and _is_usual("signer", fields["signer"]) and _is_wrapped("wrapped", fields["value"]):
         return []
     return [("trailer", Blob("bytes", len(data), data[:80]))]

@@ -366,8 +366,23 @@ def parts(data):
         {2: lambda slot: b"x" * len(slot)},
         {1: lambda manifest: manifest.replace(b"pickle-5", b"positive")},
         {1: lambda manifest: manifest.replace(b'"python":"3', b'"HIV+17":"3')},
+        {4: lambda body: body[:10] + bytes(len(body) - 10)},
+        {4: lambda body: b"\0" + body[:-1]},
+        {2: lambda slot: slot.replace(b'","', b'" ,')},
     ],
-    ids=["text", "numbers", "a text in the body", "filling", "the MAC", "no envelope", "serializer", "versions"],
+    ids=[
+        "text",
+        "numbers",
+        "a text in the body",
+        "filling",
+        "the MAC",
+        "no envelope",
+        "serializer",
+        "versions",
+        "zeros",
+        "the frame",
+        "a space",
+    ],
 )
 def test_a_sealed_model_that_is_not_ciphertext(path, replaced):
     """A sealed model's form alone is not trusted: what is not evenly spread, or out of place, is found."""
