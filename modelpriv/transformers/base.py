@@ -155,19 +155,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         table of the same kind as `X`
             Rows, columns, index and nulls are where they were.
         """
-        if self._is_stateless() and not hasattr(self, "n_features_in_"):
-            self._check()
-            frame = open_frame(X)
-            positions = self._find_columns(frame)
-        else:
-            check_is_fitted(self, "n_features_in_")
-            self._check()
-            frame = open_frame(X)
-            self._check_names(frame, reset=False)
-            positions = list(self._states)
-            self._check_declared(frame, positions)
-        columns = self._read(frame, positions)
-        return self._protect(columns, self._begin(frame, self._read_references(frame), fitting=False))
+        return self._protect(*self._prepare(X))
 
     def get_feature_names_out(self, input_features: object = None) -> Any:
         """Return the names of the columns that come out: those that went in.
@@ -194,7 +182,7 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
 
     # --- the straight way of the data ---
 
-    def _fit(self, X: Table) -> tuple[dict[int, Column], Any]:
+    def _fit(self, X: Table | Frame) -> tuple[dict[int, Column], Any]:
         self._check()
         frame = open_frame(X)
         if frame.n_rows == 0:
@@ -206,6 +194,22 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         call = self._begin(frame, self._read_references(frame), fitting=True)
         self._settle({position: self._learn(column, call) for position, column in columns.items()}, call)
         return columns, call
+
+    def _prepare(self, X: Table | Frame) -> tuple[dict[int, Column], Any]:
+        """Read what `transform` protects, and begin its call."""
+        if self._is_stateless() and not hasattr(self, "n_features_in_"):
+            self._check()
+            frame = open_frame(X)
+            positions = self._find_columns(frame)
+        else:
+            check_is_fitted(self, "n_features_in_")
+            self._check()
+            frame = open_frame(X)
+            self._check_names(frame, reset=False)
+            positions = list(self._states)
+            self._check_declared(frame, positions)
+        columns = self._read(frame, positions)
+        return columns, self._begin(frame, self._read_references(frame), fitting=False)
 
     def _settle(self, learnt: dict[int, State], call: Any) -> None:
         """Finish a fit with the states of whole columns: learnt from one table, or merged from several."""
@@ -223,10 +227,13 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         return functools.reduce(lambda one, other: self._merge_states(one, other, call), learnt)
 
     def _protect(self, columns: Mapping[int, Column], call: Any) -> Table:
-        states = self._states if hasattr(self, "_states") else {}
-        built = {p: self._protect_column(column, states.get(p, {}), call) for p, column in columns.items()}
         wanted = compat.wanted_output(self)
-        return call.frame.as_wanted(call.frame.replaced(built), wanted)
+        return call.frame.as_wanted(call.frame.replaced(self._built(columns, call)), wanted)
+
+    def _built(self, columns: Mapping[int, Column], call: Any) -> dict[int, Built]:
+        """Return the protected columns by position; a `Deidentifier` puts those of many transformers together."""
+        states = self._states if hasattr(self, "_states") else {}
+        return {p: self._protect_column(column, states.get(p, {}), call) for p, column in columns.items()}
 
     def _protect_column(self, column: Column, state: State, call: Any) -> Built:
         if not self._by_parts:
