@@ -8,6 +8,7 @@ from modelpriv.models.repinning import repin
 from modelpriv.models.wrapper import EncryptedEstimator
 from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, leak_report, load, loads, rekey, rewrap
 from modelpriv.transformers.field_encryptor.encryptor import FieldEncryptor
+from modelpriv.transformers.generalizer.generalizer import Generalizer
 from modelpriv.transformers.masker import Masker
 from modelpriv.transformers.projection import KeyedProjection
 from modelpriv.transformers.pseudonymizer import Pseudonymizer
@@ -20,6 +21,7 @@ __all__ = [
     "AuditLog",
     "EncryptedEstimator",
     "FieldEncryptor",
+    "Generalizer",
     "Grant",
     "Identity",
     "KeyedProjection",

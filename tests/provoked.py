@@ -17,6 +17,7 @@ from modelpriv import (
     AuditLog,
     EncryptedEstimator,
     FieldEncryptor,
+    Generalizer,
     Grant,
     Identity,
     KeyedProjection,
@@ -403,6 +404,15 @@ TABLES = {
     "pseudonymizer, bad kind": lambda w, _: Pseudonymizer("unknown", key=w.keys).fit_transform(TABLE),
     "pseudonymizer, a secret": lambda w, _: Pseudonymizer(key=w.keys.export_secret()).fit_transform(TABLE),
     "pseudonymizer, fit parameters": lambda w, _: Pseudonymizer(key=w.keys).fit_transform(TABLE, sample_weight=CELL),
+    "generalizer, lists": lambda w, _: Generalizer("year").fit_transform(table(email=[[CELL]])),
+    "generalizer, numbers": lambda w, _: Generalizer("interval", width=1).fit_transform(TABLE),
+    "generalizer, no key": lambda w, _: Generalizer("frequent", min_count=2).fit_transform(TABLE),
+    "generalizer, another ring": lambda w, _: (
+        Generalizer("frequent", min_count=2, key=w.keys).fit(TABLE).set_params(key=w.other).transform(TABLE)
+    ),
+    "generalizer, bad hierarchy": lambda w, _: Generalizer(
+        "hierarchy", hierarchy=pd.DataFrame({"a": [CELL, CELL], "b": ["x", "y"]})
+    ).fit(TABLE),
     "projection, text": lambda w, _: KeyedProjection(2, key=w.keys).fit(TABLE),
     "projection, not a number": lambda w, _: KeyedProjection(2, key=w.keys).fit(CANARIES * np.nan),
     "projection, a missing column": lambda w, _: KeyedProjection(2, key=w.keys).fit(NUMBERS).transform(CANARIES[:, :1]),

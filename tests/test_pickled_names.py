@@ -15,6 +15,7 @@ import modelpriv
 from modelpriv import (
     EncryptedEstimator,
     FieldEncryptor,
+    Generalizer,
     Grant,
     Identity,
     KeyedProjection,
@@ -45,6 +46,8 @@ def fitted():
         "masker": Masker(columns=["name", "email"]),
         "replacer": Replacer(values=["x", "y", "z"], columns=["name", "age"], key=KEYS),
         "pseudonymizer": Pseudonymizer(columns=["name", "born"], key=KEYS),
+        "generalizer": Generalizer("hierarchy", hierarchy={"x": "y"}, columns=["name"]),
+        "frequent": Generalizer("frequent", min_count=2, columns=["name"], key=KEYS),
         "randomized": FieldEncryptor(key=KEYS),
         "bound": FieldEncryptor(columns=["email"], bind=["age"], key=KEYS),
         "deterministic": FieldEncryptor("deterministic", key=KEYS),

@@ -32,7 +32,18 @@ __all__ = [
 
 VERSION = "modelpriv/1"
 KEY_LENGTH = 32
-WORKING_USES = frozenset({"siv-deterministic", "siv-randomized", "ff1", "pseudonym", "replace", "projection"})
+WORKING_USES = frozenset(
+    {
+        "siv-deterministic",
+        "siv-randomized",
+        "ff1",
+        "pseudonym",
+        "replace",
+        "projection",
+        "generalize",
+        "date-shift",
+    }
+)
 RING_USES = frozenset({"wrap", "audit", "key id"})
 
 _ID_LENGTH, _CHECK_LENGTH = 4, 16

@@ -12,6 +12,7 @@ from modelpriv import (
     AuditLog,
     EncryptedEstimator,
     FieldEncryptor,
+    Generalizer,
     Grant,
     Identity,
     KeyedProjection,
@@ -52,6 +53,7 @@ encryptor = FieldEncryptor("deterministic", key=keys, columns=["email"]).fit(peo
 assert_type(encryptor, FieldEncryptor)
 assert_type(encryptor.tokens_for(["ada@example.org"], column="email"), list[str])
 assert_type(Masker("phone", keep_last=4).fit(people), Masker)
+assert_type(Generalizer("interval", width=5, top=90).fit(people), Generalizer)
 assert_type(Replacer("name", key=keys, locale="de_DE").fit(people), Replacer)
 assert_type(Pseudonymizer("uuid", key="env:MODELPRIV_KEYRING").fit(people), Pseudonymizer)
 assert_type(KeyedProjection(2, key=keys).fit([[1.0, 2.0], [2.0, 1.0]]), KeyedProjection)

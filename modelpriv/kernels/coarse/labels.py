@@ -1,0 +1,88 @@
+"""Text for numbered classes: few labels are made, and each row takes its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Codes", "Mask", "as_matrix", "distinct", "equally_long", "take", "write"]
+
+Codes: TypeAlias = npt.NDArray[np.int64]
+"""The number of each row's class."""
+
+Mask: TypeAlias = "npt.NDArray[np.bool_] | None"
+"""Which rows have no class; None if all have one."""
+
+
+def write(codes: Codes, name: Callable[[Codes], list[str]], absent: Mask) -> pa.Array[Any]:
+    """Return the label of each row's class; `name` is asked for each class once, or for all in a short range."""
+    classes, places = distinct(codes, absent)
+    return take(name(classes), places, absent)
+
+
+def distinct(codes: Codes, absent: Mask) -> tuple[Codes, Codes]:
+    """Return different numbers in ascending order, and the place of each row among them; 0 where a row has none.
+
+    Numbers that lie close together are taken to be all there, so that no row has to be sorted.
+    """
+    present = codes if absent is None else codes[~absent]
+    if not len(present):
+        return np.zeros(1, np.int64), np.zeros(len(codes), np.int64)
+    low, high = int(present.min()), int(present.max())
+    if high - low < max(len(codes) // 2, _CLOSE):
+        places = codes - low
+        return np.arange(low, high + 1), places if absent is None else np.where(absent, 0, places)
+    classes, found = np.unique(present, return_inverse=True)
+    if absent is None:
+        return classes, found
+    places = np.zeros(len(codes), np.int64)
+    places[~absent] = found
+    return classes, places
+
+
+def take(labels: Sequence[str], places: Codes, absent: Mask) -> pa.Array[Any]:
+    """Return the label at each place, and null where a row is absent."""
+    written = [label.encode() for label in labels]
+    widths = {len(label) for label in written}
+    if len(widths) > 1 or widths == {0}:
+        rows: Any = pa.array(places, mask=absent)
+        return pa.array(labels, pa.large_string()).take(rows)
+    (width,) = widths
+    table = np.frombuffer(b"".join(written), f"V{width}" if width not in _WORDS else f"u{width}")
+    return equally_long(table.take(places), width, absent)
+
+
+def equally_long(rows: npt.NDArray[Any], width: int, absent: Mask) -> pa.Array[Any]:
+    """Return text that has the same number of bytes in each row, without a copy."""
+    size = len(rows)
+    offsets: Any = np.arange(0, (size + 1) * width, width, dtype=np.int64)
+    valid = None if absent is None else pa.array(~absent).buffers()[1]
+    data: Any = np.ascontiguousarray(rows).view(np.uint8)
+    return pa.Array.from_buffers(pa.large_string(), size, [valid, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+def as_matrix(cells: Any) -> npt.NDArray[np.uint8] | None:
+    """Return the bytes of text in which all cells have the same number of ASCII characters; None for any other."""
+    if cells.null_count or not len(cells):
+        return None
+    _, offsets, data = cells.buffers()
+    width = 8 if pa.types.is_large_string(cells.type) else 4
+    ends: Any = np.frombuffer(offsets, f"i{width}", len(cells) + 1, cells.offset * width)
+    first, total = int(ends[0]), int(ends[-1] - ends[0])
+    each = total // len(cells)
+    # If no cell is longer than the mean, none is shorter.
+    if not each or total % len(cells) or int((ends[1:] - ends[:-1]).max()) != each:
+        return None
+    text = np.frombuffer(data, np.uint8, total, first)
+    return None if int(text.max()) > _ASCII else text.reshape(-1, each)
+
+
+_ASCII = 127
+_CLOSE = 4096
+_WORDS = (1, 2, 4, 8)  # bytes that numpy moves as one number

@@ -1,0 +1,1 @@
+"""Generalizer: the class, the ways to generalize, hierarchies, and rare values."""
