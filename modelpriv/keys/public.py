@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from modelpriv._core import files
+from modelpriv._core import events, files
 from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.keys.derivation import VERSION, enc
 from modelpriv.keys.opaque import Opaque, fill
@@ -67,7 +67,8 @@ class PublicKey(Opaque):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the line to a file."""
-        with files.replacing(path) as file:
+        named: dict[str, Any] = {self._word: self.id}
+        with events.event("save", type(self).__name__, to=os.fsdecode(path), **named), files.replacing(path) as file:
             file.write(f"{self}\n".encode())
 
     @property

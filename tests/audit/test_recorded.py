@@ -206,6 +206,11 @@ def nothing(path, keys):
     pass
 
 
+def keyed(path, keys):
+    step = FieldEncryptor("deterministic", key=keys)
+    modelpriv.dump(step.fit(TABLE), path, key=keys)
+
+
 def to_stream(path, keys):
     with path.open("ab", buffering=0) as file:
         modelpriv.dump(Ridge(), file, key=keys)
@@ -240,6 +245,9 @@ WRITERS = {
     ),
     "Identity.save": (nothing, lambda path, keys: ADA.save(path, passphrase="an example")),
     "SigningKey.save": (nothing, lambda path, keys: OWNER.save(path, passphrase="an example")),
+    "Recipient.save": (nothing, lambda path, keys: ADA.recipient.save(path)),
+    "Signer.save": (nothing, lambda path, keys: OWNER.signer.save(path)),
+    "repin": (keyed, lambda path, keys: modelpriv.repin(path, key=keys.rotate(), sample=TABLE)),
     "Grant.save": (nothing, lambda path, keys: GRANT.save(path)),
 }
 

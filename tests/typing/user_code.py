@@ -1,5 +1,6 @@
 """A program as a user writes it, for mypy: every public name has types that an editor can complete and check."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import assert_type
 
@@ -24,7 +25,7 @@ from modelpriv import (
     Signer,
     SigningKey,
 )
-from modelpriv.audit import Head, verify
+from modelpriv.audit import Head, acting_as, verify
 from modelpriv.keys import ScopedKeyring, set_passphrase_callback
 from modelpriv.sealing import LeakReport, Unverified, set_trusted
 
@@ -70,6 +71,8 @@ modelpriv.rewrap("model.mpriv", key=keys.rotate())
 set_trusted(signers=[signing_key.signer], keys=[keys])
 set_passphrase_callback(lambda name: "a passphrase")
 
-with AuditLog("audit.jsonl", key=keys) as log:
+with AuditLog("audit.jsonl", key=keys, max_age=timedelta(days=1)) as log, acting_as("ada@example.org"):
     assert_type(log.head(), Head)
+    assert_type(log.rotate(), Head)
+    assert_type(log.id, str)
 assert_type(verify("audit.jsonl", key=keys), Head)
