@@ -10,6 +10,7 @@ __all__ = [
     "ModelprivError",
     "ParameterError",
     "ParameterTypeError",
+    "PrivacyCheckError",
     "ProtectionWarning",
     "SealedFileError",
     "SealedFileWarning",
@@ -35,6 +36,10 @@ class InputError(ModelprivError, ValueError):
 
 class InputTypeError(ModelprivError, TypeError):
     """The input is not a table of a supported kind: it is sparse, lazy, or no table at all."""
+
+
+class PrivacyCheckError(ModelprivError, ValueError):
+    """A table that is to be released breaks a limit that was set for it, such as k-anonymity."""
 
 
 class KeyUnavailableError(ModelprivError, ValueError):

@@ -40,7 +40,7 @@ ARROWS = {
     "sealing": {"_core", "errors", "keys", "leaks"},
     "transformers": {"_columns", "_core", "errors", "kernels", "keys"},
     "models": {"_core", "errors", "keys", "sealing"},
-    "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing"},
+    "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing", "transformers"},
     "integrations": {"_core", "errors", "keys", "models", "sealing"},
     "serving": {"_columns", "_core", "errors", "kernels", "keys", "models", "sealing", "transformers"},
     "": {"_core", "audit", "evidence", "keys", "models", "sealing", "transformers"},
