@@ -1,4 +1,4 @@
-"""A service that writes events while others rotate its log."""
+"""Services that write events while others rotate their log."""
 
 import subprocess
 import sys
@@ -6,16 +6,14 @@ import sys
 import pytest
 
 SERVICE = """
-import sys, time
+import os, sys, time
 from modelpriv import Keyring
 from modelpriv._core import events
 from modelpriv.audit import AuditLog
-keys = Keyring.from_secret(sys.stdin.readline().strip())
+keys, count = Keyring.from_secret(sys.stdin.readline().strip()), 0
 with AuditLog(sys.argv[1], key=keys, rotate_on_sighup=True):
     print("ready", flush=True)
-    until = time.monotonic() + float(sys.argv[2])
-    count = 0
-    while time.monotonic() < until:
+    while not os.path.exists(sys.argv[2]):
         with events.event("transform", "FieldEncryptor", rows=count):
             pass
         count += 1
@@ -24,25 +22,37 @@ print(count)
 """
 
 
-@pytest.fixture
-def service(path, keyring):
-    """Start a service that writes events for some seconds, and wait until it writes; any warning ends it."""
-    started = []
+class Services:
+    """Processes that write events until all are told to stop; any warning ends them."""
 
-    def start(seconds):
+    def __init__(self, path, secret, stop):
+        self.running, self._arguments, self._secret, self._stop = [], [str(path), str(stop)], secret, stop
+
+    def start(self):
+        """Start one, and wait until it writes."""
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", SERVICE, str(path), str(seconds)],
+            [sys.executable, "-W", "error", "-c", SERVICE, *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        started.append(process)
-        process.stdin.write(keyring.export_secret() + "\n")
+        self.running.append(process)
+        process.stdin.write(self._secret + "\n")
         process.stdin.flush()
         assert process.stdout.readline() == "ready\n"
         return process
 
-    yield start
-    for process in started:
+    def stop(self):
+        """Stop all, and give how many events each has done."""
+        self._stop.touch()
+        return [int(process.communicate(timeout=60)[0]) for process in self.running]
+
+
+@pytest.fixture
+def services(path, keyring, tmp_path):
+    """Start services, and see that none is left."""
+    started = Services(path, keyring.export_secret(), tmp_path / "stop")
+    yield started
+    for process in started.running:
         process.kill()
         process.communicate()

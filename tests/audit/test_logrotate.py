@@ -83,28 +83,29 @@ def act():
         pass
 
 
-def test_the_documented_stanza(path, keyring, logrotate, service):
+def test_the_documented_stanza(path, keyring, logrotate, services):
     """Renamed, rotated by the command and compressed, three times under two services: one chain, and nothing lost."""
-    workers = [service(6) for _ in range(2)]
+    for _ in range(2):
+        services.start()
     for _ in range(3):
         logrotate(documented(1, path).replace("delaycompress", ""))
-    counts = [int(worker.communicate(timeout=60)[0]) for worker in workers]
+    counts = services.stop()
     found = sorted(file.name for file in path.parent.iterdir())
     assert [name for name in found if name.endswith(".gz")] == [f"audit.jsonl.{number}.gz" for number in (1, 2, 3)]
     assert len(found) == 5
     assert verify(path.parent, key=keyring).count == sum(counts) + 2 * 2 + 1 + 3 * 2
 
 
-def test_the_documented_stanza_with_a_signal(path, keyring, logrotate, service, tmp_path):
+def test_the_documented_stanza_with_a_signal(path, keyring, logrotate, services, tmp_path):
     """Renamed, and rotated by SIGHUP to the service: one chain, and nothing lost."""
-    worker = service(6)
+    worker = services.start()
     (tmp_path / "app.pid").write_text(str(worker.pid))
     for number in (1, 2):
         logrotate(documented(2, path).replace("/run/app.pid", str(tmp_path / "app.pid")))
         while not path.exists():
             assert worker.poll() is None
         assert len(list(path.parent.glob("audit.jsonl.[0-9]*"))) == number
-    count = int(worker.communicate(timeout=60)[0])
+    (count,) = services.stop()
     assert verify(path.parent, key=keyring).count == count + 2 + 1 + 2 * 2
 
 
