@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
@@ -341,6 +342,25 @@ def test_the_scoring_server_answers(store, model):
     served = loaded._model_impl
     assert hasattr(served, "predict")
     assert not hasattr(served, "coef_")
+
+
+def test_spark_predicts_in_its_workers(store, model, keyring, monkeypatch, tmp_path):
+    """Each worker of Spark loads the sealed file with the environment's key, and predicts what the model does."""
+    session = pytest.importorskip("pyspark.sql", reason="install pyspark, and Java 17").SparkSession
+    signature = mlflow.models.infer_signature(X, Y)
+    info = sealed.log_model(model, "risk", signature=signature)
+    variables = {"RISK_KEYS": keyring.export_secret(), "MODELPRIV_MODEL_KEY": "env:RISK_KEYS"}
+    variables |= {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    local = {"spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    spark = session.builder.master("local[2]").config(map=local).getOrCreate()
+    try:
+        predict = mlflow.pyfunc.spark_udf(spark, info.model_uri, env_manager="local", result_type="double")
+        answer = spark.createDataFrame(X).repartition(2).withColumn("y", predict("email", "age")).toPandas()
+    finally:
+        spark.stop()
+    np.testing.assert_allclose(answer.sort_values("age")["y"], model.predict(X))
 
 
 # --- MLflow's own flavor for scikit-learn ---
