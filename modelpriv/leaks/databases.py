@@ -23,13 +23,14 @@ def in_sqlite(content: Content) -> Iterator[Leak]:
     import sqlite3  # noqa: PLC0415 - some Pythons are built without it
 
     connection = _open(content)
+    connection.text_factory = _text
     try:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_CELL)
         connection.execute("PRAGMA trusted_schema=OFF")
         calls = iter(range(_MOST_CALLS))
         connection.set_progress_handler(lambda: next(calls, None) is None, _STEPS)
         yield from _in_schema(connection, content)
-    except (sqlite3.Error, sqlite3.Warning, OverflowError):
+    except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError):
         raise NotReadError("it is a database that is damaged or too large") from None
     finally:
         connection.close()
@@ -100,6 +101,10 @@ def _in_row_numbers(connection: sqlite3.Connection, index: int, name: str) -> It
 
 
 _KINDS = {"text": "text", "blob": "bytes"}
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
 
 
 def _quoted(name: str) -> str:

@@ -29,6 +29,10 @@ def leaks_in(content: Content) -> Iterator[Leak]:
             yield from _reader(content, head)(content)
     except NotReadError as refusal:
         yield Leak("file", "unread", 0, reason=str(refusal))
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a hostile file must not hide the others by an error of its reader
+        yield Leak("file", "unread", 0, reason=f"reading it ended with {type(error).__name__}")
 
 
 def _reader(content: Content, head: bytes) -> Reader:

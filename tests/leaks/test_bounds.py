@@ -135,6 +135,15 @@ def test_hostile_texts(tmp_path, text, suffix):
     assert time.process_time() - started < 20
 
 
+def test_a_reader_that_fails(tmp_path):
+    """A file that its reader does not survive is a finding, and the other files are still read."""
+    calls = b"\x80\x02" + b"cbuiltins\nbytearray\n" * 5_000 + b"U\x01x" + b"\x85R" * 5_000 + b"."
+    (tmp_path / "a.pkl").write_bytes(calls)
+    (tmp_path / "b.txt").write_text("a")
+    found = {leak.path: leak.reason for leak in leak_report(tmp_path)}
+    assert found == {"a.pkl": "reading it ended with RecursionError", "b.txt": ""}
+
+
 def test_too_many_findings(path):
     """The findings of one file end at some number, and the report says how many are left out."""
     named = b"".join(b"\x8c\x08n%07dN" % number for number in range(30_000))

@@ -15,6 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import skops.io
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import feather, parquet
 from sklearn.linear_model import Ridge
 
@@ -40,11 +42,26 @@ def write_behind(path):
     path.write_bytes(path.read_bytes() + CANARY.encode())
 
 
-def write_tar(path, name=CANARY, mode="w:gz", *, owner=""):
+ROWLESS = """
+    CREATE TABLE t(a PRIMARY KEY) WITHOUT ROWID;
+    INSERT INTO t SELECT name FROM people WHERE name IS NOT NULL;
+    DROP TABLE people;
+"""
+
+
+def database_of(path):
+    write_sqlite(path.with_name("plain"))
+    data = path.with_name("plain").read_bytes()
+    path.with_name("plain").unlink()
+    return data
+
+
+def write_tar(path, name=CANARY, mode="w:gz", *, owner="", link="", comment=""):
     with tarfile.open(path, mode) as archive:
         info = tarfile.TarInfo(name)
         content = b"{}" if owner else CANARY.encode()
-        info.size, info.uname = len(content), owner
+        info.size, info.uname, info.linkname = len(content), owner, link
+        info.pax_headers = {"comment": comment} if comment else {}
         archive.addfile(info, io.BytesIO(content))
 
 
@@ -74,6 +91,10 @@ WRITERS = {
     "version.db": lambda path: write_sqlite(path, TABLE[:0], then="PRAGMA user_version = 411111111"),
     "behind.db": write_behind,
     "owner.tar": lambda path: write_tar(path, "plain", "w", owner=CANARY),
+    "pax.tar": lambda path: write_tar(path, "plain", "w", owner="a", comment=CANARY),
+    "link.tar": lambda path: write_tar(path, "plain", "w", owner="a", link=CANARY),
+    "a.db.gz": lambda path: path.write_bytes(gzip.compress(database_of(path))),
+    "without.db": lambda path: write_sqlite(path, TABLE[["name"]], then=ROWLESS),
     "tag.html": lambda path: path.write_text(f"<html><{CANARY}>"),
     "nested.parquet": lambda path: parquet.write_table(pa.table({"a": [[{"b": CANARY}]]}), path),
     "names.parquet": lambda path: parquet.write_table(pa.table({CANARY: pa.array([], pa.int64())}), path),
@@ -263,6 +284,38 @@ def test_a_file_that_is_cut(folder, name, share):
     (folder / name).write_bytes(data[: int(len(data) * share)])
     assert leak_report(folder).leaks
     assert leak_report(folder / name).leaks
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    """A small file of each kind but those of Parquet and Arrow, where pyarrow may end the process."""
+    folder = tmp_path_factory.mktemp("samples")
+    names = [name for name in WRITERS if not name.endswith((".parquet", ".arrow"))]
+    make(folder, *names)
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+@given(data=st.data())
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_damage(samples, tmp_path_factory, data):
+    """Whatever is done to a file, a report comes, and no error."""
+    name = data.draw(st.sampled_from(list(samples)))
+    damaged = bytearray(samples[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(damaged)))
+        end = data.draw(st.integers(start, min(len(damaged), start + 16)))
+        damaged[start:end] = data.draw(st.binary(max_size=16))
+    path = tmp_path_factory.getbasetemp() / f"damaged{name.replace('/', '_')}"
+    path.write_bytes(damaged)
+    leak_report(path)
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    """Names in a database that are not UTF-8 do not end the report."""
+    path = tmp_path / "a.db"
+    write_sqlite(path)
+    path.write_bytes(path.read_bytes().replace(CANARY.encode(), b"\xff" * len(CANARY)))
+    assert leak_report(path).leaks
 
 
 def test_parquet_metadata(tmp_path):
