@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from modelpriv._core.checks import OneOf, check
+
 __all__ = ["Leak", "LeakReport"]
 
 Severity = Literal["low", "medium", "high"]
@@ -111,7 +113,14 @@ class LeakReport:
         return tuple(leak for leak in self.leaks if leak.kind == "unread")
 
     def at_least(self, severity: Severity) -> tuple[Leak, ...]:
-        """Give the leaks of a severity, ``"low"``, ``"medium"`` or ``"high"``, and of those above it."""
+        """Give the leaks of a severity, ``"low"``, ``"medium"`` or ``"high"``, and of those above it.
+
+        Raises
+        ------
+        ParameterError, ParameterTypeError
+            There is no such severity.
+        """
+        check("severity", severity, OneOf(*_SEVERITIES))
         counted = _SEVERITIES[_SEVERITIES.index(severity) :]
         return tuple(leak for leak in self.leaks if leak.severity in counted)
 

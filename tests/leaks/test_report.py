@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from modelpriv import EncryptedEstimator, sealing
-from modelpriv.errors import SealedFileError
+from modelpriv.errors import ParameterError, SealedFileError
 from modelpriv.leaks import content, files
 from modelpriv.sealing import leak_report
 
@@ -164,6 +164,14 @@ def test_control_characters_do_not_reach_the_terminal(path):
     report = leak_report(path, show=True)
     assert [leak.place for leak in report] == ["model", "model{key 0}", "model{0}"]
     assert "\x1b" not in str(report)
+
+
+def test_severities():
+    """A report gives its leaks from a severity upwards, and refuses one that there is not."""
+    report = leak_report([Ridge, CANARY])
+    assert [len(report.at_least(severity)) for severity in ("low", "medium", "high")] == [2, 2, 1]
+    with pytest.raises(ParameterError, match="severity"):
+        report.at_least("worst")
 
 
 def test_json(path):
