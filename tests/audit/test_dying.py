@@ -115,7 +115,6 @@ def test_a_full_disk_while_it_rotates(path, keyring, monkeypatch):
     assert verify(path, key=keyring).count == 7
 
 
-@POSIX
 def _write_and_rotate(path, keyring, pipe):
     """In a child that is killed: write an event, tell of it, rotate, and so on."""
     try:
