@@ -157,10 +157,29 @@ def test_a_folder(keyring, tokens, step, tmp_path):
 
 
 def test_an_audit_log(keyring, tmp_path):
-    """An audit log needs the key that its lines are authenticated with."""
-    with AuditLog(tmp_path / "audit.jsonl", key=keyring):
-        pass
-    assert keyring.primary in key_usage(tmp_path / "audit.jsonl")
+    """An audit log needs each key that authenticates one of its lines, also in files that were rotated away."""
+    newer = keyring.rotate()
+    AuditLog(tmp_path / "audit.jsonl", key=keyring).start().stop()
+    with AuditLog(tmp_path / "audit.jsonl", key=newer) as log:
+        log.rotate()
+    assert dict(key_usage(tmp_path / "audit.jsonl.000001")) == {keyring.primary: 3, newer.primary: 2}
+    assert dict(key_usage(tmp_path / "audit.jsonl")) == {newer.primary: 2}
+    with pytest.raises(ParameterError, match="still needed"):
+        newer.retire(keyring.primary, check=[tmp_path])
+
+
+def test_a_compressed_audit_log(keyring, tmp_path):
+    """An audit log that logrotate compressed counts as one that it did not."""
+    AuditLog(tmp_path / "audit.jsonl", key=keyring).start().stop()
+    packed = tmp_path / "audit.jsonl.1.gz"
+    packed.write_bytes(gzip.compress((tmp_path / "audit.jsonl").read_bytes()))
+    assert dict(key_usage(packed)) == dict(key_usage(tmp_path / "audit.jsonl")) == {keyring.primary: 3}
+
+
+def test_the_log_of_a_grants_holder(keyring, tmp_path):
+    """The log of a scope needs the ring's key, from which the scope's comes."""
+    AuditLog(tmp_path / "audit.jsonl", key=keyring.scoped(["email"])).start().stop()
+    assert dict(key_usage(tmp_path / "audit.jsonl")) == {keyring.primary: 3}
 
 
 UNREADABLE = {

@@ -41,8 +41,8 @@ def key_usage(X: Any, *, ignore: Iterable[str] = (), verbose: bool = False) -> K
         A path: a sealed model counts once for each key that opens it, and once for each step inside that needs a key.
         In Parquet and Arrow files, text such as CSV or JSON, and SQLite files, tokens count. In pickles (joblib and
         cloudpickle too, also compressed), skops and numpy files, tokens, the sealed models inside and the key ids that
-        objects name count. A keyring file counts once for each key in it, an audit log once for
-        its own. Identities, signing keys and grants name no key.
+        objects name count. A keyring file counts once for each key in it, an audit log once for each line, by its
+        key. Identities, signing keys and grants name no key.
 
         A folder is walked, with all below it: a table in parts, a model registry, an MLflow run.
     ignore : str or iterable of str, optional

@@ -11,6 +11,7 @@ import math
 import re
 import zipfile
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote
 
@@ -43,6 +44,7 @@ _PACKED = (
     b"ORC",
 )  # compressions that are not undone here
 _HEAD = 4096
+_BY = re.compile(rb'"by":"([0-9a-f]{8})(?:/[0-9a-f]{16})?"')  # of a line; in text the marks would be escaped
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8")
 _NAMELESS = (magic.IDENTITY, magic.SIGNING_KEY, magic.GRANT)  # they name no key of a keyring
@@ -112,15 +114,16 @@ def _in_json(path: Path, kind: magic.FileType) -> Iterator[Use]:
     if kind in _NAMELESS:
         return
     if kind == magic.AUDIT_LOG:
-        yield from (Use(str(path), "audit log", key_id, 1) for key_id in _named_in_log(path))
+        with path.open("rb") as file:
+            yield from _in_log(path, file)
         return
     yield from (Use(str(path), "keyring file", one, 1) for one in container.read_public(path, "keyring")["key_ids"])
 
 
-def _named_in_log(path: Path) -> list[str]:
-    """Return the key ids that the first line of an audit log names: its lines are authenticated under them."""
-    with path.open("rb") as file:
-        return sorted({found.decode() for found in re.findall(rb'"([0-9a-f]{8})"', file.readline())})
+def _in_log(path: Path, file: BinaryIO) -> Iterator[Use]:
+    """Count the lines of an audit log by the key that they are authenticated under: a log goes on under a newer one."""
+    counts = Counter(found[1].decode() for line in file for found in _BY.finditer(line))
+    yield from (Use(str(path), "audit log", key_id, count) for key_id, count in counts.items())
 
 
 def _in_archive(path: Path, file: BinaryIO) -> Iterator[Use]:
@@ -166,9 +169,9 @@ def _in_bytes(path: Path, file: BinaryIO, start: bytes) -> Iterator[Use]:
         file.seek(0)
     if start.startswith(_PICTURES) or not start:
         return
-    if start.startswith(_NUMPY):
+    if (kind := _IN_BYTES.get(next((begin for begin in _IN_BYTES if start.startswith(begin)), b""))) is not None:
         with _unfolded(opener, file) as unfolded:
-            yield from _in_array(path, unfolded)
+            yield from kind(path, unfolded)
         return
     pickled = start.startswith(magic.PICKLE.begins)
     if _is_packed(start) or not (pickled or start.startswith(b"SQLite format 3\0") or _is_text(start)):
@@ -256,3 +259,7 @@ def _in_dataset(path: Path, format_: str) -> Iterator[Use]:
     for batch in found.to_batches(columns=texts if format_ == "parquet" else None):
         for name in texts:
             yield from in_column(str(path), f"tokens in {name!r}", read_arrow(batch.column(name), name).data)
+
+
+_IN_BYTES = {_NUMPY: _in_array, magic.AUDIT_LOG.begins: _in_log}
+"""How files are counted in that may be compressed, by how they begin."""
