@@ -7,6 +7,7 @@ from modelpriv.keys import Grant, Identity, Keyring, Recipient, Signer, SigningK
 from modelpriv.models.repinning import repin
 from modelpriv.models.wrapper import EncryptedEstimator
 from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, leak_report, load, loads, rekey, rewrap
+from modelpriv.tables import Deidentifier
 from modelpriv.transformers.field_encryptor.encryptor import FieldEncryptor
 from modelpriv.transformers.generalizer.generalizer import Generalizer
 from modelpriv.transformers.masker import Masker
@@ -19,6 +20,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "AccessPolicy",
     "AuditLog",
+    "Deidentifier",
     "EncryptedEstimator",
     "FieldEncryptor",
     "Generalizer",

@@ -20,7 +20,7 @@ FLOORS = [
     {"_columns", "kernels"},
     {"keys"},
     {"transformers", "sealing", "audit", "leaks"},
-    {"models"},
+    {"models", "tables"},
     {"evidence"},
     {"integrations", "serving"},
     {"", "testing"},  # "" is modelpriv/__init__.py: the public names, nothing else
@@ -40,10 +40,11 @@ ARROWS = {
     "sealing": {"_core", "errors", "keys", "leaks"},
     "transformers": {"_columns", "_core", "errors", "kernels", "keys"},
     "models": {"_core", "errors", "keys", "sealing"},
+    "tables": {"_columns", "_core", "errors", "keys", "transformers"},
     "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing", "transformers"},
     "integrations": {"_core", "errors", "keys", "models", "sealing"},
     "serving": {"_columns", "_core", "errors", "kernels", "keys", "models", "sealing", "transformers"},
-    "": {"_core", "audit", "evidence", "keys", "models", "sealing", "transformers"},
+    "": {"_core", "audit", "evidence", "keys", "models", "sealing", "tables", "transformers"},
     "testing": {"errors", "keys"},
     "_cli": {"_core", "audit", "errors", "leaks"},
     "__main__": {"_cli", "_core", "errors", "evidence", "keys", "sealing"},
@@ -51,7 +52,7 @@ ARROWS = {
 
 KERNELS_MAY_USE = {"numpy", "pyarrow", "cryptography", "pybase64", "regex"}
 KNOW_CONTAINERS = {"_columns", "testing", "integrations"}
-PUBLIC = {"audit", "errors", "evidence", "integrations", "kernels", "keys", "sealing", "serving", "testing"}
+PUBLIC = {"audit", "errors", "evidence", "integrations", "kernels", "keys", "sealing", "serving", "tables", "testing"}
 # Public for who reads the source, and named in no pickle: users import what is in them from ``modelpriv``.
 READABLE = {"leaks", "models", "transformers"}
 

@@ -6,9 +6,8 @@ import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from modelpriv._columns.frame import Built, Column, Frame, nulls_alone, open_frame
 from modelpriv._columns.parts import joined, part, parts
@@ -17,6 +16,7 @@ from modelpriv._core.checks import OneOf, Rules, check_parameters, plural
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 from modelpriv.transformers.declared import declared_columns, find_column
 from modelpriv.transformers.fitted import PlainState
+from modelpriv.transformers.names import NamedColumns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Call:
         return replace(self, references=references, first_row=rows.start)
 
 
-class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
+class BaseColumnTransformer(NamedColumns, PlainState, TransformerMixin, BaseEstimator):
     """Maps a kernel over the declared columns of a table; all other columns pass through in place.
 
     A child has the parameters `columns` and `null`, and overrides the methods of the first section.
@@ -245,21 +245,6 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         check_parameters(self, self._parameter_rules)
         self._check_parameters()
 
-    def _check_names(self, frame: Frame, *, reset: bool) -> None:
-        """Remember the columns of a table, or refuse a table with other columns than `fit` saw."""
-        texts = frame.named and all(type(name) is str for name in frame.names)
-        if texts and reset:  # scikit-learn would take a sixth of the time that a table of one row takes
-            self.n_features_in_, self.feature_names_in_ = len(frame.names), np.array(frame.names, object)
-        elif not texts or frame.names != self._names:
-            # scikit-learn looks at names and counts only: its checks of the cells would print them.
-            validate_data(self, frame.native, skip_check_array=True, reset=reset)
-        if not reset and frame.named and self._names is not None and self._names != frame.names:
-            # scikit-learn compares names only if all are text; here the wrong column would leave as plain text.
-            raise InputError(
-                f"The table's columns differ from those that {type(self).__name__} was fitted on. Pass these, in this "
-                f"order: {self._names!r}."
-            )
-
     def _check_declared(self, frame: Frame, fitted: list[int]) -> None:
         """Refuse `columns` that were set since `fit`: a column that they add would leave as plain text."""
         comparable = not callable(self.columns) and frame.named == (self._names is not None)
@@ -302,12 +287,6 @@ class BaseColumnTransformer(PlainState, TransformerMixin, BaseEstimator):
         """What `fit` kept of each declared column, by position."""
         states: dict[int, State] = self._kept("columns")
         return states
-
-    @property
-    def _names(self) -> list[Any] | None:
-        """The names of the columns that `fit` saw, where they had names."""
-        names: list[Any] | None = self._kept("names")
-        return names
 
     def _is_stateless(self) -> bool:
         return not self.__sklearn_tags__().requires_fit
