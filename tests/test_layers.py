@@ -32,7 +32,7 @@ FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 ARROWS = {
     "errors": set(),
     "_core": {"errors"},
-    "_columns": {"errors"},
+    "_columns": {"_core", "errors"},
     "kernels": {"_core", "errors"},
     "keys": {"_core", "errors"},
     "audit": {"_core", "errors", "keys"},
@@ -46,8 +46,8 @@ ARROWS = {
     "serving": {"_columns", "_core", "errors", "kernels", "keys", "models", "sealing", "transformers"},
     "": {"_core", "audit", "evidence", "keys", "models", "sealing", "tables", "transformers"},
     "testing": {"errors", "keys"},
-    "_cli": {"_core", "audit", "errors", "leaks"},
-    "__main__": {"_cli", "_core", "errors", "evidence", "keys", "sealing"},
+    "_cli": {"_columns", "_core", "audit", "errors", "evidence", "keys", "leaks", "models", "sealing"},
+    "__main__": {"_cli", "errors"},
 }
 
 KERNELS_MAY_USE = {"numpy", "pyarrow", "cryptography", "pybase64", "regex"}

@@ -1,90 +1,141 @@
-"""The command ``python -m modelpriv audit``: verify a log, show its lines, rotate it."""
+"""The command ``audit``: verify a log, show its lines, rotate it."""
+
+from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import deque
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from modelpriv._cli.answers import Answer, answer, plain
+from modelpriv._cli.incoming import uri
 from modelpriv._core.checks import plural
 from modelpriv.audit import AuditLog
 from modelpriv.audit.chain import LONGEST_LINE
-from modelpriv.audit.head import head_path
+from modelpriv.audit.head import Head, head_path
 from modelpriv.audit.parts import lines_of, opened
 from modelpriv.audit.verification import examine
 from modelpriv.errors import ParameterError, SealedFileError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from modelpriv._cli.parser import Parser
+
 __all__ = ["add"]
 
+_FAMILY = "Verify audit logs, show their lines, and rotate them."
 _VERIFY = """\
 Check every line of the audit log LOG, in all files that it was rotated to, and that none is missing. LOG is the log or
 its folder. With --expected-head, a text that an earlier run of this command gave and that was kept elsewhere, a log
-that was put back to an earlier state is found too; with --expected-id, another log of the same keyring.
-
-The command ends with 0 if all is whole, 1 if the log was altered, cut or replaced, 2 if it was called wrongly, and 3 if
-it could not be checked: the key, the log or its head cannot be had, or the log is another writer's."""
+that was put back to an earlier state is found too; with --expected-id, another log of the same keyring. It does not say
+that all that happened was recorded, only that what was recorded is whole."""
 _SHOW = """\
-Show the lines of the audit log LOG, the oldest first. With --key they are verified first, in all files that the log was
-rotated to. Without it only LOG itself is shown, and no one can tell whether it was altered."""
+Show the lines of the audit log LOG, the oldest first; with --json, a line of JSON for each. With --key they are
+verified first, in all files that the log was rotated to. Without it only LOG itself is shown, and no one can tell
+whether it was altered: that protects nothing."""
 _ROTATE = """\
 Close the current file of the audit log LOG and open the next one, while programs write to it. A file that still has the
 name LOG is renamed to LOG.000001 and so on; one that logrotate renamed keeps its name. Call this in 'postrotate', as a
-user who may write the log."""
+user who may write the log. It does not protect files that are then deleted: verify says which one is missing."""
 _UNVERIFIED = "unverified, since there is no --key:"
-_REFUSED, _NOT_CHECKED = 1, 3
-
-Command = Callable[[Any, str, Callable[[argparse.Namespace], str], str], argparse.ArgumentParser]
+_NOTED = "--expected-head HEAD] [--expected-id ID] [--grant ID] [--first-file N"
 
 
-def add(commands: Any, command: Command) -> None:
-    """Add the family to the parser, by the function that makes a command."""
-    family = commands.add_parser("audit", help="Work with audit logs.").add_subparsers(required=True, metavar="COMMAND")
-    verify = command(family, "verify", _verify, _VERIFY)
-    show = command(family, "show", _show, _SHOW)
-    rotate = command(family, "rotate", _rotate, _ROTATE)
-    verify.set_defaults(exit_code=lambda error: _REFUSED if isinstance(error, SealedFileError) else _NOT_CHECKED)
-    for parser in (verify, show, rotate):
-        parser.add_argument("log", metavar="LOG", type=Path)
-        needed = parser is not show
-        parser.add_argument("--key", required=needed, metavar="URI", help="the keyring that the log was written with")
-        parser.add_argument("--expected-id", metavar="ID", help="the id of the log")
-        parser.add_argument("--json", action="store_true", help="give JSON")
-    for parser in (verify, show):
-        parser.add_argument("--expected-head", metavar="HEAD", help="a head that was noted earlier, ID:COUNT:MAC")
-        parser.add_argument(
-            "--grant", metavar="ID", help="the grant whose holder kept the log, if not the ring's owner"
-        )
-        parser.add_argument(
-            "--first-file", type=int, default=1, metavar="N", help="the oldest file that is kept, by its number"
-        )
-    show.add_argument("--last", type=int, metavar="N", help="show the last N lines only")
+def add(parser: Parser) -> None:
+    """Add the family."""
+    family = parser.add_family("audit", _FAMILY)
+    verify = family.add_command(
+        "verify",
+        _verify,
+        _VERIFY,
+        usage=f"LOG --key URI\n         [{_NOTED}] [--json]",
+        examples=["audit verify audit.jsonl --key file:keys.json"],
+        found="the log was altered, cut or replaced",
+    )
+    show = family.add_command(
+        "show",
+        _show,
+        _SHOW,
+        usage=f"LOG [--key URI] [--last N]\n         [{_NOTED}] [--json]",
+        examples=["audit show audit.jsonl --key file:keys.json --last 20", "audit show audit.jsonl --json"],
+    )
+    rotate = family.add_command(
+        "rotate",
+        _rotate,
+        _ROTATE,
+        usage="LOG --key URI [--expected-id ID] [--json]",
+        examples=["audit rotate /var/log/app/audit.jsonl --key file:keys.json"],
+    )
+    for one in (verify, show, rotate):
+        one.add_argument("log", metavar="LOG", type=Path, help="the log; for verify and show its folder too")
+        key = "the keyring that the log was written with"
+        one.add_argument("--key", required=one is not show, type=uri("keyring"), metavar="URI", help=key)
+        one.add_argument("--expected-id", type=_id(32, "a log"), metavar="ID", help="the id of the log")
+    for one in (verify, show):
+        one.add_argument("--expected-head", type=_head, metavar="HEAD", help="a head that was noted: ID:COUNT:MAC")
+        whose = "the grant whose holder kept the log, if not the ring's owner"
+        one.add_argument("--grant", type=_id(16, "a grant"), metavar="ID", help=whose)
+        oldest = "the oldest file that is kept, by its number"
+        one.add_argument("--first-file", type=_number, default=1, metavar="N", help=oldest)
+    show.add_argument("--last", type=_number, metavar="N", help="show the last N lines only")
 
 
-def _verify(given: argparse.Namespace) -> str:
+def _id(digits: int, what: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", text):
+            raise argparse.ArgumentTypeError(f"the id of {what} has {digits} hexadecimal digits.")
+        return text
+
+    return read
+
+
+def _head(text: str) -> Head:
+    try:
+        return Head.read(text)
+    except ParameterError:
+        raise argparse.ArgumentTypeError("the text of a head reads ID:COUNT:MAC.") from None
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("give a whole number of at least 1.")
+    return int(text)
+
+
+def _verify(given: argparse.Namespace) -> Answer:
     head, paths = _examined(given)
-    if given.json:
-        files = [str(path) for path in paths]
-        return json.dumps({"id": head.log_id, "lines": head.count, "head": str(head), "files": files})
     counted = f"{plural(head.count, 'line')} in {plural(len(paths), 'file')}"
-    return f"{given.log}: {counted}, all whole. Note this head elsewhere: {head}"
+    return answer(
+        f"{plain(given.log)}: {counted}, all whole. Note this head elsewhere: {head}",
+        id=head.log_id,
+        lines=head.count,
+        head=str(head),
+        files=[str(path) for path in paths],
+    )
 
 
-def _show(given: argparse.Namespace) -> str:
+def _show(given: argparse.Namespace) -> Answer:
     paths = _examined(given).paths if given.key else (given.log,)
-    shown = deque(map(_as_json if given.json else _as_text, _fields(paths)), maxlen=given.last)
+    shown = deque(map(json.dumps if given.json else _as_text, _fields(paths)), maxlen=given.last)
     if not given.key and not given.json:
         shown.appendleft(_UNVERIFIED)
-    return "\n".join(shown)
+    text = "\n".join(shown)
+    return Answer(text, text)
 
 
-def _rotate(given: argparse.Namespace) -> str:
+def _rotate(given: argparse.Namespace) -> Answer:
     if not Path(head_path(str(given.log))).exists():
         raise ParameterError(f"{given.log} is not a log that can be rotated: {head_path(given.log.name)} is not there.")
     head = AuditLog(given.log, key=given.key, expected_id=given.expected_id).rotate()
-    if given.json:
-        return json.dumps({"id": head.log_id, "lines": head.count, "head": str(head)})
-    return f"{given.log}: rotated; the new file begins with line {head.count}. Note this head elsewhere: {head}"
+    return answer(
+        f"{plain(given.log)}: rotated; the new file begins with line {head.count}. Note this head elsewhere: {head}",
+        id=head.log_id,
+        lines=head.count,
+        head=str(head),
+    )
 
 
 def _examined(given: argparse.Namespace) -> Any:
@@ -115,18 +166,14 @@ def _event(line: bytes, name: str) -> dict[str, Any]:
     return fields
 
 
-def _as_json(fields: dict[str, Any]) -> str:
-    return json.dumps(fields)
-
-
 def _as_text(fields: dict[str, Any]) -> str:
     """Return one event as a line to read: ASCII, since anyone may have written what is in it."""
     first = [fields.pop(name, "?") for name in ("seq", "time", "user", "action", "subject", "result")]
     if (who := fields.pop("who", None)) is not None:
         first[2] = f"{first[2]} for {who}"
     rest = {name: held for name, held in fields.items() if name not in {"mac", "by", "host", "pid"}}
-    return " ".join([*map(_plain, first), *(f"{_plain(name)}={json.dumps(held)}" for name, held in rest.items())])
+    return " ".join([*map(_ascii, first), *(f"{_ascii(name)}={json.dumps(held)}" for name, held in rest.items())])
 
 
-def _plain(value: object) -> str:
+def _ascii(value: object) -> str:
     return ascii(value)[1:-1] if isinstance(value, str) else ascii(value)

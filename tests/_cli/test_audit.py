@@ -65,9 +65,8 @@ def test_an_altered_log(run, log, tmp_path):
 
 
 def test_what_cannot_be_checked(run, log, monkeypatch):
-    """A log or key that is not there, and a malformed head, end with 3."""
+    """A log or key that is not there ends with 3."""
     assert run("verify", "nowhere", *KEY)[0] == 3
-    assert run("verify", "log", *KEY, "--expected-head", "canary")[0] == 3
     monkeypatch.setenv("MODELPRIV_KEYRING", Keyring.generate().export_secret())
     assert run("verify", "log", *KEY)[0] == 3
     monkeypatch.delenv("MODELPRIV_KEYRING")
@@ -76,13 +75,32 @@ def test_what_cannot_be_checked(run, log, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["verify", "log"], ["rotate", "log"], ["show"], ["verify", "log", "--first-file", "x"]]
+    "arguments",
+    [
+        ["verify", "log"],
+        ["rotate", "log"],
+        ["show"],
+        ["verify", "log", *KEY, "--first-file", "x"],
+        ["verify", "log", *KEY, "--expected-head", "canary"],
+        ["verify", "log", *KEY, "--expected-id", "canary"],
+        ["verify", "log", *KEY, "--grant", "canary"],
+        ["show", "log", "--last", "0"],
+    ],
 )
-def test_wrong_use(run, arguments):
-    """A command that lacks its key or its log ends with 2."""
-    with pytest.raises(SystemExit) as ended:
-        run(*arguments)
-    assert ended.value.code == 2
+def test_wrong_use(run, log, arguments):
+    """A command that lacks its key or its log, or has a malformed id, head or number, ends with 2."""
+    code, said = run(*arguments)
+    assert (code, "canary" in said) == (2, False)
+    assert log.head().count == 6
+
+
+def test_the_log_of_a_grant(run, keyring, tmp_path):
+    """The log of a grant's holder is verified by its owner with the option that the refusal names."""
+    scoped = keyring.scoped(["email"])
+    AuditLog(tmp_path / "theirs", key=scoped).start().stop()
+    code, said = run("verify", "theirs", *KEY)
+    assert (code, f"--grant {scoped.scope.id}" in said) == (3, True)
+    assert run("verify", "theirs", *KEY, "--grant", scoped.scope.id)[0] == 0
 
 
 def test_rotate(run, log):

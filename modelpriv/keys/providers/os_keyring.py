@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelpriv._core.optional import need
-from modelpriv.errors import KeyUnavailableError
+from modelpriv.errors import KeyUnavailableError, ParameterError
 
 __all__ = ["read", "write"]
 
@@ -45,18 +45,25 @@ def write(service: str, user: str, text: str) -> None:
 
     Raises
     ------
+    ParameterError
+        Something is there.
     KeyUnavailableError
-        The system has no keyring that keeps a secret, it cannot be asked, or something is there.
+        The system has no keyring that keeps a secret, or it cannot be asked.
     """
     backend = _trusted(need("keyring", "keyring").get_keyring())[0]
+    why = ""
     try:
-        if backend.get_password(service, user) is None:
+        if free := backend.get_password(service, user) is None:
             backend.set_password(service, user, text)
-            return
-        why = f"the system's keyring holds something under {service}/{user} already, and it is not replaced."
     except Exception as error:  # noqa: BLE001 - as above
         why = f"the system's keyring cannot be written ({type(backend).__module__}: {type(error).__name__})."
-    raise KeyUnavailableError(why) from None
+    if why:
+        raise KeyUnavailableError(why)
+    if not free:
+        raise ParameterError(
+            f"the system's keyring holds something under {service}/{user} already, and it is not replaced. Give "
+            "another name, or remove the entry first."
+        )
 
 
 def _trusted(backend: Any) -> list[Any]:

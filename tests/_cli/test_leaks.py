@@ -47,11 +47,11 @@ def test_findings(run, folder):
 
 @pytest.mark.parametrize("content", [b"\x80\x05\x8c", b"\x00\xff\x00\xff"])
 def test_what_cannot_be_read(run, folder, content):
-    """A file that is cut or of no known kind gives 2, whatever else is found."""
+    """A file that is cut or of no known kind gives 3, whatever else is found."""
     (folder / "notes.txt").write_text(CANARY)
     (folder / "other.bin").write_bytes(content)
     code, said = run(folder)
-    assert code == 2
+    assert code == 3
     assert "other.bin" in said
     assert "unread" in said
 
@@ -59,7 +59,7 @@ def test_what_cannot_be_read(run, folder, content):
 def test_a_missing_path(run, tmp_path):
     """So does a path that is not there, with the reason."""
     code, said = run(tmp_path / "nothing")
-    assert code == 2
+    assert code == 3
     assert "No such file" in said
 
 

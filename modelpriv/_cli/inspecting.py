@@ -1,0 +1,73 @@
+"""The command ``inspect``: what a file says of itself, by what its first bytes say it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelpriv._cli.answers import Answer, lines
+from modelpriv._core import magic
+from modelpriv.errors import InputError
+from modelpriv.evidence.usage import key_usage
+from modelpriv.keys import Grant, container
+from modelpriv.sealing import inspect
+
+if TYPE_CHECKING:
+    import argparse
+
+    from modelpriv._cli.parser import Parser
+
+__all__ = ["add"]
+
+_WORDS = """\
+Show what FILE says of itself, without a key: a sealed model or a folder that holds one, a keyring file, an identity, a
+signing key, a grant, or the key ids of what else names some, such as the tokens in a table. Until it is opened with a
+key no one can tell whether any of it is true, so decide nothing by it."""
+_KINDS = {kind: kind.name for kind in (magic.KEYRING, magic.IDENTITY, magic.SIGNING_KEY)}
+
+
+def add(parser: Parser) -> None:
+    """Add the command."""
+    command = parser.add_command(
+        "inspect",
+        _inspect,
+        _WORDS,
+        usage="FILE [--json]",
+        examples=["inspect model.mpriv", "inspect keys.json --json"],
+    )
+    command.add_argument("file", metavar="FILE", type=Path, help="the file")
+
+
+def _inspect(given: argparse.Namespace) -> Answer:
+    path = given.file
+    kind = magic.SEALED if path.is_dir() else _kind(path)
+    if kind == magic.SEALED:
+        found = inspect(path)
+        policy = None if found.policy is None else found.policy.to_json()
+        return Answer(str(found), _json(kind.name, {**asdict(found), "policy": policy}))
+    if kind == magic.GRANT:
+        grant = Grant.load(path)
+        claims = {"id": grant.id, "recipient": grant.recipient_id}
+        return _claimed(kind.name, claims)
+    if kind in _KINDS:
+        return _claimed(_KINDS[kind], container.read_public(path, _KINDS[kind]))
+    usage = key_usage(path)
+    if not usage:
+        raise InputError(f"{str(path)!a} holds no token, and nothing else that names a key of modelpriv.")
+    return Answer(str(usage), _json("key ids", json.loads(usage.to_json())))
+
+
+def _kind(path: Path) -> magic.FileType | None:
+    with path.open("rb") as file:
+        return magic.identify(file.read(64))
+
+
+def _claimed(kind: str, claims: dict[str, Any]) -> Answer:
+    shown = lines((name, repr(claim)) for name, claim in sorted(claims.items()))
+    return Answer(f"unverified: {kind} file\n{shown}", _json(kind, claims))
+
+
+def _json(kind: str, claims: dict[str, Any]) -> str:
+    return json.dumps({"kind": kind, "verified": False, "claims": claims})
