@@ -8,6 +8,7 @@ from modelpriv.models.repinning import repin
 from modelpriv.models.wrapper import EncryptedEstimator
 from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, leak_report, load, loads, rekey, rewrap
 from modelpriv.tables import Deidentifier
+from modelpriv.transformers.date_shifter.date_shifter import DateShifter
 from modelpriv.transformers.field_encryptor.encryptor import FieldEncryptor
 from modelpriv.transformers.generalizer.generalizer import Generalizer
 from modelpriv.transformers.masker import Masker
@@ -20,6 +21,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "AccessPolicy",
     "AuditLog",
+    "DateShifter",
     "Deidentifier",
     "EncryptedEstimator",
     "FieldEncryptor",

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 import modelpriv
 from modelpriv import (
     AuditLog,
+    DateShifter,
     EncryptedEstimator,
     FieldEncryptor,
     Generalizer,
@@ -413,6 +414,12 @@ TABLES = {
     "generalizer, bad hierarchy": lambda w, _: Generalizer(
         "hierarchy", hierarchy=pd.DataFrame({"a": [CELL, CELL], "b": ["x", "y"]})
     ).fit(TABLE),
+    "shifter, text": lambda w, _: DateShifter(subject="phone", key=w.keys).fit(TABLE),
+    "shifter, no subject": lambda w, _: DateShifter(subject="nowhere", key=w.keys).fit(TABLE),
+    "shifter, null subject": lambda w, _: DateShifter(subject="phone", key=w.keys).fit(TABLE.assign(phone=None)),
+    "shifter, far off": lambda w, _: DateShifter(subject="phone", max_days=365_000, key=w.keys).fit_transform(
+        TABLE.assign(email=pd.to_datetime(["2250-01-01", "1690-01-01"]).as_unit("ns"))
+    ),
     "projection, text": lambda w, _: KeyedProjection(2, key=w.keys).fit(TABLE),
     "projection, not a number": lambda w, _: KeyedProjection(2, key=w.keys).fit(CANARIES * np.nan),
     "projection, a missing column": lambda w, _: KeyedProjection(2, key=w.keys).fit(NUMBERS).transform(CANARIES[:, :1]),

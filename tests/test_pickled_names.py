@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 import modelpriv
 from modelpriv import (
+    DateShifter,
     EncryptedEstimator,
     FieldEncryptor,
     Generalizer,
@@ -46,6 +47,7 @@ def fitted():
         "masker": Masker(columns=["name", "email"]),
         "replacer": Replacer(values=["x", "y", "z"], columns=["name", "age"], key=KEYS),
         "pseudonymizer": Pseudonymizer(columns=["name", "born"], key=KEYS),
+        "shifter": DateShifter(subject="age", key=KEYS),
         "generalizer": Generalizer("hierarchy", hierarchy={"x": "y"}, columns=["name"]),
         "frequent": Generalizer("frequent", min_count=2, columns=["name"], key=KEYS),
         "randomized": FieldEncryptor(key=KEYS),

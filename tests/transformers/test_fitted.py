@@ -16,7 +16,16 @@ from fixed_keys import KEYS
 from sklearn.compose import make_column_transformer
 
 import modelpriv
-from modelpriv import FieldEncryptor, Generalizer, KeyedProjection, Keyring, Masker, Pseudonymizer, Replacer
+from modelpriv import (
+    DateShifter,
+    FieldEncryptor,
+    Generalizer,
+    KeyedProjection,
+    Keyring,
+    Masker,
+    Pseudonymizer,
+    Replacer,
+)
 from modelpriv.errors import InputError, KeyUnavailableError
 
 TABLE = pd.DataFrame(
@@ -34,6 +43,7 @@ STEPS = {
     "Replacer": Replacer(columns=["name", "ward"], key=KEYS, pool_size=20),
     "Replacer, unique": Replacer(columns=["name"], key=KEYS, values=["x", "y", "z"], unique=True),
     "Replacer of dates": Replacer("date_object", columns=["name"], key=KEYS, pool_size=5),
+    "DateShifter": DateShifter(subject="visits", columns=["born"], key=KEYS),
     "Generalizer": Generalizer("hierarchy", hierarchy={"a": "c", "b": "d"}, columns=["ward"]),
     "Generalizer, frequent": Generalizer("frequent", min_count=2, columns=["name"], key=KEYS),
     "randomized": FieldEncryptor(columns=["name", "ward", "born", "visits"], key=KEYS),

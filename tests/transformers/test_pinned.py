@@ -7,14 +7,27 @@ from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
 
-from modelpriv import FieldEncryptor, KeyedProjection, Pseudonymizer, Replacer, dumps, inspect, rekey
+from modelpriv import (
+    DateShifter,
+    FieldEncryptor,
+    Generalizer,
+    KeyedProjection,
+    Pseudonymizer,
+    Replacer,
+    dumps,
+    inspect,
+    rekey,
+)
 
 NUMBERS = pd.DataFrame({"a": [1.0, 2.0, 4.0], "b": [3.0, 1.0, 2.0]})
 TEXTS = NUMBERS.astype(str)
+DATES = NUMBERS.assign(b=pd.to_datetime(["2024-01-01", "2024-02-02", "2024-03-03"]))
 
 STEPS = {
     "encryptor": (lambda key: FieldEncryptor("deterministic", key=key), TEXTS),
     "pseudonymizer": (lambda key: Pseudonymizer(key=key), TEXTS),
+    "frequent": (lambda key: Generalizer("frequent", min_count=2, key=key), TEXTS),
+    "shifter": (lambda key: DateShifter(subject="a", key=key), DATES),
     "replacer": (lambda key: Replacer(values=["x", "y"], key=key), TEXTS),
     "projection": (lambda key: KeyedProjection(key=key), NUMBERS),
     "inside": (lambda key: make_column_transformer((FieldEncryptor(key=key), ["a", "b"])), TEXTS),

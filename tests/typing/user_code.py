@@ -11,6 +11,7 @@ import modelpriv
 from modelpriv import (
     AccessPolicy,
     AuditLog,
+    DateShifter,
     EncryptedEstimator,
     FieldEncryptor,
     Generalizer,
@@ -54,6 +55,7 @@ encryptor = FieldEncryptor("deterministic", key=keys, columns=["email"]).fit(peo
 assert_type(encryptor, FieldEncryptor)
 assert_type(encryptor.tokens_for(["ada@example.org"], column="email"), list[str])
 assert_type(Masker("phone", keep_last=4).fit(people), Masker)
+assert_type(DateShifter(subject="email", key=keys).fit(people), DateShifter)
 assert_type(Generalizer("interval", width=5, top=90).fit(people), Generalizer)
 assert_type(Replacer("name", key=keys, locale="de_DE").fit(people), Replacer)
 assert_type(Pseudonymizer("uuid", key="env:MODELPRIV_KEYRING").fit(people), Pseudonymizer)

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from modelpriv import Generalizer, Keyring
+from modelpriv import Generalizer, Keyring, repin
 from modelpriv.errors import InputError, KeyUnavailableError, ParameterError, ParameterTypeError, ProtectionWarning
 from modelpriv.testing import check_privacy_transformer
 
@@ -361,7 +361,7 @@ def test_another_key_does_not_know_the_labels():
     with pytest.raises(KeyUnavailableError, match=KEYS.primary):
         step.set_params(key=Keyring.generate()).transform(table)
     with pytest.raises(ParameterError, match=r"no labels to make new tags for\. Fit it again"):
-        step._move_to(KEYS.rotate())
+        repin(Generalizer("frequent", min_count=2, key=KEYS).fit(table), key=KEYS.rotate())
 
 
 # --- what is refused ---

@@ -1,0 +1,1 @@
+"""DateShifter: the class, and how dates of every type are moved."""
