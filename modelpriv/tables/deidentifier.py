@@ -13,6 +13,7 @@ from modelpriv._columns.frame import open_frame
 from modelpriv._core import compat, events
 from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.tables import parts, restoring
+from modelpriv.tables.made_from_policies import MadeFromPolicies
 from modelpriv.tables.plan import Plan, planned
 from modelpriv.tables.protecting import ProtectingTables, summaries
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Deidentifier"]
 
 
-class Deidentifier(ProtectingTables):
+class Deidentifier(MadeFromPolicies, ProtectingTables):
     """Protect a whole table by rules in which every column is named.
 
     A column without a rule is refused, or dropped if you say so. It is never kept. All columns are protected, or the

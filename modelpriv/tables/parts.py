@@ -63,7 +63,7 @@ def _run(rule: ColumnRule, steps: list[Any], frame: Frame, y: Any, whole: dict[s
             return _foreign(rule, step, frame, y, fitting=fitting)
         columns, call = step._fit(current) if fitting else step._prepare(current)  # noqa: SLF001 - of our own base class
         built = step._built(columns, call)  # noqa: SLF001
-        for name, count in getattr(call, "whole", {}).items():
+        for name, count in (getattr(call, "whole", None) or getattr(call, "covered", {})).items():
             whole[str(name)] = whole.get(str(name), 0) + count
         if number + 1 < len(steps):
             current = open_frame(frame.replaced(built))

@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from modelpriv._columns.families import families
 from modelpriv._columns.frame import open_frame
-from modelpriv._core import compat
+from modelpriv._core import compat, events
 from modelpriv._core.checks import OneOf, check
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
-from modelpriv.tables import parts, restoring
+from modelpriv.tables import parts, policy, restoring
 from modelpriv.tables.nested import NestedRules
 from modelpriv.tables.rules import ColumnRule, resolve
 from modelpriv.tables.summary import Summary
@@ -85,8 +85,17 @@ class ProtectingTables(NamedColumns, PlainState, TransformerMixin, NestedRules):
         table = frame.assembled(_columns(rules, outcomes))
         for check_result in self._checks():
             check_result(table)
-        summaries[self] = _summary(frame, rules, whole, time.perf_counter() - start)
+        digest = self._digest()
+        events.note(policy=digest)
+        summaries[self] = _summary(frame, rules, whole, time.perf_counter() - start, digest)
         return frame.as_wanted(table, compat.wanted_output(self))
+
+    def _digest(self) -> str | None:
+        """Return the digest of the rules as a policy; None if they cannot be written as one."""
+        try:
+            return policy.digest(policy.describe(self.get_params(deep=False)))
+        except ParameterError:
+            return None
 
     def _resolved(self, frame: Frame) -> list[ColumnRule]:
         return resolve(self.rules, frame, unnamed=self.unnamed, missing=self.missing)
@@ -155,7 +164,9 @@ def _columns(rules: list[ColumnRule], outcomes: list[parts.Outcome]) -> list[tup
     return [(name, position, built) for _, (name, position, built, _) in ordered]
 
 
-def _summary(frame: Frame, rules: list[ColumnRule], whole: dict[str, int], seconds: float) -> Summary:
+def _summary(
+    frame: Frame, rules: list[ColumnRule], whole: dict[str, int], seconds: float, digest: str | None
+) -> Summary:
     def names(chosen: list[ColumnRule]) -> tuple[str, ...]:
         return tuple(str(frame.names[position]) for rule in chosen for position in rule.positions)
 
@@ -168,7 +179,7 @@ def _summary(frame: Frame, rules: list[ColumnRule], whole: dict[str, int], secon
         tuple(str(name) for rule in rules if rule not in own for name in rule.names),
         {name: count for name, count in whole.items() if count},
         seconds,
-        None,
+        digest,
     )
 
 

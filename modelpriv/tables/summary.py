@@ -27,7 +27,7 @@ class Summary:
     seconds : float
         How long it took.
     policy : str or None
-        The digest of the policy file that the rules came from.
+        The digest of the rules as a policy: that of the file they came from. None if no policy can say them.
 
     Examples
     --------

@@ -1,1 +1,5 @@
 """Generalizer: the class, the ways to generalize, hierarchies, and rare values."""
+
+from modelpriv.transformers.generalizer.generalizer import Generalizer
+
+__all__ = ["Generalizer"]
