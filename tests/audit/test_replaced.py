@@ -200,3 +200,13 @@ def test_the_next_file_runs_as_no_one(path, keyring):
         head_of(path).chmod(0o6777)
         log.rotate()
     assert path.stat().st_mode & 0o7777 == 0o666
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files to others, as root can")
+def test_root_rotates_for_a_service(path, keyring):
+    """The next file belongs to the owner of the head, so that a service goes on when root rotated its log."""
+    with AuditLog(path, key=keyring) as log:
+        for file in (path, head_of(path)):
+            os.chown(file, 12345, 12346)
+        log.rotate()
+    assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346)
