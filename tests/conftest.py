@@ -35,10 +35,11 @@ def pytest_itemcollected(item):
 
 @pytest.fixture(autouse=True)
 def _no_keys_from_outside(monkeypatch):
-    """A keyring or passphrase in the developer's environment must not decide what a test sees."""
+    """A keyring, passphrase or store of MLflow in the developer's environment must not decide what a test sees."""
     for name in list(os.environ):
-        if name.startswith("MODELPRIV_"):
+        if name.startswith(("MODELPRIV_", "MLFLOW_")):  # MLflow itself writes there what is chosen in Python
             monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
 @pytest.fixture

@@ -75,6 +75,8 @@ _AT_WORK = frozenset(
         "transform",
     }
 )
+# What can be between MLflow and an object that it writes down; methods that show an object can be anyone's.
+_SHOWING = sys.stdlib_module_names | {"jinja2", "joblib", "modelpriv", "numpy", "pandas", "pydantic", "sklearn", "yaml"}
 
 
 def wanted_output(estimator: object) -> str:
@@ -130,12 +132,14 @@ def mlflow_may_log() -> bool:
 def asked_by_mlflow() -> bool:
     """Return whether MLflow asks for parameters or for how an object prints, rather than scikit-learn while it works.
 
-    What MLflow is told it writes down, in plain text. A call that cannot be told apart counts as MLflow's.
+    What MLflow is told it writes down, in plain text. Code of the user that MLflow calls, such as a traced function,
+    asks for itself.
     """
-    for package, function in _callers() if "mlflow.sklearn" in sys.modules else ():
+    for package, function in _callers() if "mlflow" in sys.modules else ():
         if package == "mlflow":
             return True
-        if function in _AT_WORK:
+        shows = package in _SHOWING or function == "get_params" or function.startswith("_")
+        if function in _AT_WORK or not shows:
             return False
     return False
 

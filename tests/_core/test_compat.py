@@ -114,12 +114,20 @@ def test_mlflow_is_told_apart_from_scikit_learn_at_work(monkeypatch):
     asking = ModuleType("mlflow.sklearn")
     code = "def show(ask): return ask()\ndef work(clone): return clone()"
     exec(code, vars(asking))  # noqa: S102 - functions whose module is MLflow's
-    assert not asking.show(compat.asked_by_mlflow)  # while it is not imported, no one asks the stack
-    monkeypatch.setitem(sys.modules, "mlflow.sklearn", asking)
+    monkeypatch.setitem(sys.modules, "mlflow", asking)
 
     def clone():
         return compat.asked_by_mlflow()
 
+    def train():
+        return compat.asked_by_mlflow()
+
+    class Meta:
+        def get_params(self):
+            return compat.asked_by_mlflow()
+
     assert asking.show(compat.asked_by_mlflow)
+    assert asking.show(Meta().get_params)
     assert not asking.work(clone)
+    assert not asking.show(train)
     assert not compat.asked_by_mlflow()

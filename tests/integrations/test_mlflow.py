@@ -19,7 +19,16 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from modelpriv import EncryptedEstimator, FieldEncryptor, Identity, Keyring, SigningKey
+from modelpriv import (
+    EncryptedEstimator,
+    FieldEncryptor,
+    Identity,
+    KeyedProjection,
+    Keyring,
+    Masker,
+    Replacer,
+    SigningKey,
+)
 from modelpriv._core import process
 from modelpriv.errors import KeyUnavailableError, ParameterError, SealedFileError, SealedFileWarning, UntrustedError
 from modelpriv.integrations import mlflow as sealed
@@ -59,7 +68,8 @@ def store(database, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     mlflow.set_tracking_uri(f"sqlite:///{database}")
-    mlflow.set_experiment(experiment_id=mlflow.create_experiment(tmp_path.name, (tmp_path / "runs").as_uri()))
+    # By the environment: what `set_experiment` sets outlives the test.
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", mlflow.create_experiment(tmp_path.name, (tmp_path / "runs").as_uri()))
     yield tmp_path / "runs"
     while mlflow.active_run():
         mlflow.end_run()
@@ -118,6 +128,27 @@ def test_nothing_of_the_model_is_in_runs_and_database(store, database, model, ke
     needles = [*INSIDE, keyring.export_secret().encode(), keyring.export_secret().encode().rpartition(b"_")[2]]
     assert [needle for needle in needles if needle in said] == []
     assert b"training_score" in said
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_autologging_shows_no_cell_and_no_key(store, database, keyring, search):
+    """Protecting steps around a wrapped model, in a search too, show their parameters, and neither cells nor keys."""
+    protect = make_column_transformer(
+        (FieldEncryptor("deterministic", key=keyring), ["email"]),
+        (Replacer("name", key=keyring), ["name"]),
+        (Masker(keep_first=1), ["phone"]),
+        (KeyedProjection(key=keyring), ["age", "size"]),
+    )
+    numbers = make_column_transformer(("passthrough", slice(3, None)))
+    model = make_pipeline(protect, numbers, EncryptedEstimator(Ridge(alpha=ALPHA), key=keyring))
+    people = X.assign(name="canary-c", phone="canary-d", size=Y)
+    mlflow.sklearn.autolog(log_models=False, silent=True)
+    (GridSearchCV(model, {"encryptedestimator__estimator__tol": [1, 2]}, cv=2) if search else model).fit(people, Y)
+    page = store.rglob("estimator.html")
+    assert all(b"EncryptedEstimator" in path.read_bytes() and b"FieldEncryptor" in path.read_bytes() for path in page)
+    said = b"".join(path.read_bytes() for path in [*store.rglob("*"), database] if path.is_file())
+    needles = [b"canary-", b"estimator__alpha", b"Ridge", str(ALPHA).encode(), keyring.export_secret().encode()]
+    assert [needle for needle in needles if needle in said] == []
 
 
 def test_a_saved_model_is_a_folder_of_mlflow(store, model, tmp_path):

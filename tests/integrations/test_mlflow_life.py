@@ -54,7 +54,8 @@ def store(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.set_experiment(experiment_id=mlflow.create_experiment("life", (tmp_path / "runs").as_uri()))
+    # By the environment: what `set_experiment` sets outlives the test.
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", mlflow.create_experiment("life", (tmp_path / "runs").as_uri()))
     return tmp_path
 
 
