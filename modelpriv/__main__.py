@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from modelpriv._cli import audit, completion, grants, inspecting, keyrings, leaks, models, private_keys, usage
+from modelpriv._cli import audit, completion, grants, inspecting, keyrings, leaks, models, private_keys, tables, usage
 from modelpriv._cli.answers import Exit, exit_of, sentence
 from modelpriv._cli.incoming import asking
 from modelpriv._cli.parser import PROGRAM, Parser, WrongCallError
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build() -> Parser:
     """Return the parser of all commands."""
     parser = Parser(prog=PROGRAM, description=_WORDS, epilog=_EPILOG)
-    for family in (keyrings, private_keys, grants, models, usage, inspecting, leaks, audit):
+    for family in (keyrings, private_keys, grants, tables, models, usage, inspecting, leaks, audit):
         family.add(parser)
     completion.add(parser, parser)
     return parser

@@ -46,7 +46,7 @@ ARROWS = {
     "serving": {"_columns", "_core", "errors", "kernels", "keys", "models", "sealing", "transformers"},
     "": {"_core", "audit", "evidence", "keys", "models", "sealing", "tables", "transformers"},
     "testing": {"errors", "keys"},
-    "_cli": {"_columns", "_core", "audit", "errors", "evidence", "keys", "leaks", "models", "sealing"},
+    "_cli": {"_columns", "_core", "audit", "errors", "evidence", "keys", "leaks", "models", "sealing", "tables"},
     "__main__": {"_cli", "errors"},
 }
 

@@ -1,4 +1,4 @@
-"""A table from a file: Parquet, or CSV as pandas reads it."""
+"""A table from a file, and into one: Parquet or CSV, whole in memory."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from modelpriv._core import magic
-from modelpriv.errors import InputError
+from modelpriv._core import files, magic
+from modelpriv.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from modelpriv._columns.records import PandasTable
 
-__all__ = ["read_table"]
+__all__ = ["read_table", "write_table"]
+
+# A number that is written as numbers are: 007 is a code, and would lose its zeros.
+_INTEGER, _FLOAT = r"-?(?:0|[1-9]\d{0,17})", r"-?(?:0|[1-9]\d{0,17})(?:\.\d+)?(?:[eE][+-]?\d+)?"
 
 
 def read_table(path: str | os.PathLike[str]) -> PandasTable:
@@ -23,7 +26,8 @@ def read_table(path: str | os.PathLike[str]) -> PandasTable:
     Parameters
     ----------
     path : path-like
-        A Parquet file, or a CSV file with a header.
+        A Parquet file, or a CSV file with a header. A column of CSV becomes numbers only if all of its cells are
+        written as numbers are, without leading zeros: postcodes and phone numbers stay text.
 
     Raises
     ------
@@ -36,7 +40,44 @@ def read_table(path: str | os.PathLike[str]) -> PandasTable:
         is_parquet = file.read(len(magic.PARQUET.begins)) == magic.PARQUET.begins
         file.seek(0)
         try:
-            return pd.read_parquet(file) if is_parquet else pd.read_csv(file)
+            if is_parquet:
+                return pd.read_parquet(file)
+            table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
+            return table.apply(_typed)
         except (ValueError, OSError, MemoryError):  # their messages may hold cells; ArrowInvalid is a ValueError
             pass
     raise InputError(f"{os.fspath(path)!r} is neither a whole Parquet file nor a CSV file with a header.")
+
+
+def write_table(table: PandasTable, path: str | os.PathLike[str]) -> None:
+    """Write a table to a file whose name ends in ``.parquet`` or ``.csv``, whole or not at all.
+
+    Raises
+    ------
+    ParameterError
+        The name ends in something else.
+    OSError
+        The file cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in {".parquet", ".csv"}:
+        raise ParameterError(f"{os.fspath(path)!r} must end in .parquet or .csv.")
+    with files.replacing(path) as file:
+        if suffix == ".parquet":
+            table.to_parquet(file, index=False)
+        else:
+            file.write(table.to_csv(index=False).encode())
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Return a column of text as numbers or bools, if it is written as they are."""
+    cells = column.dropna()
+    if cells.empty:
+        return column
+    if cells.str.fullmatch(_INTEGER).all():
+        return pd.to_numeric(column) if len(cells) == len(column) else column.astype("Int64")
+    if cells.str.fullmatch(_FLOAT).all():
+        return pd.to_numeric(column)
+    if cells.isin(["True", "False"]).all() and len(cells) == len(column):
+        return column == "True"
+    return column

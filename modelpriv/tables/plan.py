@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from modelpriv.tables.rules import ColumnRule
 
-__all__ = ["Plan", "PlannedColumn", "planned"]
+__all__ = ["Plan", "PlannedColumn", "named", "planned"]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def planned(rules: list[ColumnRule], names: list[Any], kinds: list[str]) -> Plan
     """Return the plan for a table with these columns."""
     rows = []
     for rule in rules:
-        text = rule.steps if isinstance(rule.steps, str) else " → ".join(map(_named, rule.steps))
+        text = rule.steps if isinstance(rule.steps, str) else " → ".join(map(named, rule.steps))
         for position, released in zip(rule.positions, _released(rule), strict=True):
             rows.append(
                 PlannedColumn(
@@ -136,7 +136,7 @@ def _released(rule: ColumnRule) -> list[str]:
     return [str(name) for name in rule.names] if len(rule.names) == len(rule.positions) else ["…"] * len(rule.positions)
 
 
-def _named(step: Any) -> str:
+def named(step: Any) -> str:
     """Return a transformer as one would write it, without its key and columns."""
     given = {
         name: value

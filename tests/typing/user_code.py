@@ -12,6 +12,7 @@ from modelpriv import (
     AccessPolicy,
     AuditLog,
     DateShifter,
+    Deidentifier,
     EncryptedEstimator,
     FieldEncryptor,
     Generalizer,
@@ -27,8 +28,10 @@ from modelpriv import (
     SigningKey,
 )
 from modelpriv.audit import Head, acting_as, verify
+from modelpriv.evidence.usage import KeyUsage
 from modelpriv.keys import ScopedKeyring, set_passphrase_callback
 from modelpriv.sealing import LeakReport, Unverified, set_trusted
+from modelpriv.serving import ModelHandle, Status
 
 keys = Keyring.generate()
 assert_type(keys, Keyring)
@@ -38,7 +41,10 @@ assert_type(keys.key_ids, tuple[str, ...])
 assert_type(keys.export_secret(), str)
 assert_type(keys.scoped(["email"]), ScopedKeyring)
 assert_type(Keyring.load(Path("keys.json"), passphrase="a passphrase"), Keyring)
-assert_type(modelpriv.key_usage("table.parquet"), dict[str, int])
+assert_type(modelpriv.key_usage("table.parquet"), KeyUsage)
+assert_type(modelpriv.key_usage("table.parquet")["0123abcd"], int)
+assert_type(ModelHandle("model.mpriv", key=keys).status(), Status)
+assert_type(Deidentifier.from_policy("people.toml", key=keys), Deidentifier)
 
 identity = Identity.generate()
 signing_key = SigningKey.generate(kind="ml-dsa-65")

@@ -1,0 +1,118 @@
+"""The commands for whole tables: a policy checked, shown and compared, and a table protected by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from modelpriv._cli.answers import Answer, Exit, lines, plain
+from modelpriv._cli.incoming import uri
+from modelpriv._columns.files import read_table, write_table
+from modelpriv.tables import Deidentifier, policy_files
+from modelpriv.tables import policy as policies
+from modelpriv.tables.comparing import compare
+
+if TYPE_CHECKING:
+    import argparse
+
+    from modelpriv._cli.parser import Parser
+
+__all__ = ["add"]
+
+_CHECK = """\
+Check a policy file: that every field and parameter is known, and nothing is left to review. With --data, also that it
+has a rule for every column of a table, a Parquet or CSV file, and that each rule fits. Nothing is protected. It cannot
+tell whether the rules protect enough."""
+_PLAN = """\
+Show what a policy does to each column of a table, what the result still shows, and whether a column comes back. The
+table is a Parquet or CSV file; nothing of it is shown but names and kinds of columns. It protects nothing."""
+_DIFF = """\
+Compare two policies: which columns a change shows more of or less, and what their rules are. Exit code 1 means that
+they differ. It compares rules, not what they do to the rows of a table."""
+_PROTECT = """\
+Protect TABLE by a policy, and write the result to OUT: Parquet or CSV, by its suffix. All of it is written or nothing.
+A column that the policy does not name is refused. The summary says how many cells did not fit their format. The table
+has to fit into memory. It cannot tell whether people stand out by what is left."""
+
+
+def add(parser: Parser) -> None:
+    """Add the commands."""
+    family = parser.add_family("policy", "Work with policies: files that say what becomes of each column of a table.")
+    check = family.add_command(
+        "check",
+        _check,
+        _CHECK,
+        usage="FILE [--data TABLE] [--json]",
+        examples=["policy check people.toml", "policy check people.toml --data people.parquet"],
+    )
+    check.add_argument("file", metavar="FILE", help="a policy: .toml, .json or .yaml")
+    check.add_argument("--data", metavar="TABLE", help="a Parquet or CSV file")
+    plan = family.add_command(
+        "plan",
+        _plan,
+        _PLAN,
+        usage="FILE --data TABLE [--json]",
+        examples=["policy plan people.toml --data people.csv"],
+    )
+    plan.add_argument("file", metavar="FILE", help="a policy")
+    plan.add_argument("--data", metavar="TABLE", required=True, help="a Parquet or CSV file")
+    diff = family.add_command(
+        "diff",
+        _diff,
+        _DIFF,
+        usage="BEFORE AFTER [--json]",
+        examples=["policy diff main/people.toml people.toml"],
+        found="they differ",
+    )
+    diff.add_argument("before", metavar="BEFORE", help="a policy")
+    diff.add_argument("after", metavar="AFTER", help="a policy")
+    protect = parser.add_command(
+        "protect",
+        _protect,
+        _PROTECT,
+        usage="TABLE OUT --policy FILE [--key URI] [--json]",
+        examples=["protect people.csv released.parquet --policy people.toml --key file:keys.json"],
+    )
+    protect.add_argument("table", metavar="TABLE", help="a Parquet or CSV file")
+    protect.add_argument("out", metavar="OUT", help="where to write: .parquet or .csv")
+    protect.add_argument("--policy", metavar="FILE", required=True, help="the policy")
+    protect.add_argument("--key", metavar="URI", type=uri("keyring"), help="the keyring, for rules that need one")
+
+
+def _check(given: argparse.Namespace) -> Answer:
+    step = Deidentifier.from_policy(given.file)
+    document = step.to_policy()
+    rules = len(document["columns"]) + len(document.get("groups", ()))
+    facts: dict[str, Any] = {"digest": policies.digest(document), "rules": rules}
+    if given.data:
+        plan = step.plan(read_table(given.data))
+        facts["columns"] = len(plan.columns)
+    return Answer(f"{plain(given.file)}: the policy can be used.\n{lines(facts.items())}", json.dumps(facts))
+
+
+def _plan(given: argparse.Namespace) -> Answer:
+    plan = Deidentifier(**policy_files.read(given.file)[1]).plan(read_table(given.data))
+    return Answer("\n".join(map(plain, str(plan).splitlines())), plan.to_json())
+
+
+def _diff(given: argparse.Namespace) -> Answer:
+    changes = compare(*(policy_files.read(path)[1] for path in (given.before, given.after)))
+    text = "\n".join(plain(str(change)) for change in changes) or "the policies have the same rules."
+    return Answer(text, json.dumps([asdict(change) for change in changes]), Exit.REFUSED if changes else Exit.DONE)
+
+
+def _protect(given: argparse.Namespace) -> Answer:
+    step = Deidentifier.from_policy(given.policy, key=given.key)
+    released = step.fit_transform(read_table(given.table))
+    write_table(released, given.out)
+    said = step.summary_
+    facts = {
+        "rows": said.rows,
+        "protected": list(said.protected),
+        "kept": list(said.kept),
+        "dropped": list(said.dropped),
+    }
+    facts |= {"made": list(said.made), "covered whole": said.whole, "policy": said.policy}
+    shown = {name: ", ".join(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}
+    return Answer(f"{plain(given.out)}: written.\n{lines(shown.items())}", json.dumps(facts | {"out": given.out}))
