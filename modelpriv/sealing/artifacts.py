@@ -1,9 +1,14 @@
 """Where the sealed file of a registry's folder is, and what to do with an artifact that cannot be changed in place."""
 
+import bz2
+import gzip
+import lzma
 import os
 import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from modelpriv._core import magic
 from modelpriv.errors import ParameterError
@@ -51,7 +56,7 @@ def locate(path: _Path, action: str) -> _Path:
 
 _SHOWN = 5
 _ENDINGS = ("pkl", "pickle", "joblib", "skops")
-_PIECE = 2**20
+_PIECE = 2**16  # of a compressed file, which may unfold to a thousand times as much
 
 _WITH_JOBLIB = ("joblib.load({path})", "joblib.dump(model, {path})")
 _WITH_SKOPS = (
@@ -70,11 +75,8 @@ def _refuse_container(path: Path, action: str) -> None:
     """Refuse a pickle or an archive that holds a sealed model: it cannot be changed without being written again."""
     if not path.is_file():
         return
-    with path.open("rb") as file:
-        kind = magic.identify(file.read(len(magic.SEALED.begins)))
-        file.seek(0)
-        if kind not in {magic.PICKLE, magic.ZIP} or not _holds_sealed(file, kind):
-            return
+    if (kind := _container_of(path)) is None:
+        return
     shown, what = repr(os.fspath(path)), "a pickle" if kind == magic.PICKLE else "a skops archive"
     if action == "inspect":
         raise ParameterError(
@@ -95,21 +97,52 @@ def _log_again(path: Path) -> str:
     return "modelpriv.integrations.mlflow.log_model(model, name=...)"
 
 
-def _holds_sealed(file: IO[bytes], kind: magic.FileType) -> bool:
-    if kind == magic.PICKLE:
-        return _contains(file)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return any(_contains(archive.open(name)) for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError):
-        return False
+def _container_of(path: Path) -> magic.FileType | None:
+    """Tell whether a file is a pickle, perhaps compressed, or an archive that holds a sealed model."""
+    with path.open("rb") as file:
+        start = file.read(len(magic.SEALED.begins))
+        file.seek(0)
+        kind = magic.identify(start)
+        try:
+            if kind == magic.ZIP:
+                with zipfile.ZipFile(file) as archive:
+                    members = (archive.open(name) for name in archive.namelist())
+                    return kind if any(_contains(_pieces(member)) for member in members) else None
+            if kind in {magic.PICKLE, None} and _contains(_unfolded(file, start)):
+                return magic.PICKLE
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError):
+            return None
+    return None
 
 
-def _contains(file: IO[bytes]) -> bool:
-    """Tell whether a sealed model begins somewhere in a file."""
+_OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZ": bz2.BZ2File,
+    b"\xfd7": lzma.LZMAFile,
+    b"]\0": lzma.LZMAFile,
+}
+
+
+def _unfolded(file: IO[bytes], start: bytes) -> Iterator[bytes]:
+    """Read a pickle, and undo the compressions that joblib knows."""
+    if start[:2] in _OPENERS:
+        yield from _pieces(_OPENERS[start[:2]](file))
+    elif start[:1] == b"x":
+        inflate = zlib.decompressobj()
+        yield from map(inflate.decompress, _pieces(file))
+    elif start[:1] == b"\x80":
+        yield from _pieces(file)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(_PIECE), b"")
+
+
+def _contains(pieces: Iterator[bytes]) -> bool:
+    """Tell whether a sealed model begins somewhere in some bytes."""
     window = b""
-    while piece := file.read(_PIECE):
+    for piece in pieces:
         if magic.SEALED.begins in window + piece:
             return True
-        window = piece[-len(magic.SEALED.begins) :]
+        window = (window + piece)[-len(magic.SEALED.begins) :]
     return False

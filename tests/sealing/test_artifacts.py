@@ -120,7 +120,9 @@ def test_an_artifact_of_mlflow_is_logged_again(artifact, keyring, action):
         CALLS[action](artifact.parent if artifact.suffix != ".pickle" else artifact, keyring)
 
 
-@pytest.mark.parametrize("content", [b"\x80\x05N.", b"PK\x05\x06 no archive", b"plain text", b""])
+@pytest.mark.parametrize(
+    "content", [b"\x80\x05N.", b"PK\x05\x06 no archive", b"plain text", b"x\x9c cut", b"BZh9 cut", b""]
+)
 def test_other_files_are_no_sealed_files(tmp_path, keyring, action, content):
     """What holds no sealed model is refused as before: it is no sealed file."""
     path = tmp_path / "file"
@@ -129,11 +131,22 @@ def test_other_files_are_no_sealed_files(tmp_path, keyring, action, content):
         CALLS[action](path, keyring)
 
 
+@pytest.mark.parametrize("compress", ["zlib", "gzip", "bz2", "xz", "lzma"])
+def test_a_compressed_pickle_is_refused_too(tmp_path, keyring, pinned, compress):
+    """Joblib compresses in five ways, and each is looked into; a compressed pickle of something else is not."""
+    joblib.dump(EncryptedEstimator(pinned, key=keyring), tmp_path / "model.joblib", compress=(compress, 3))
+    with pytest.raises(ParameterError, match="holds a sealed model"):
+        modelpriv.rewrap(tmp_path / "model.joblib", key=keyring, add=keyring)
+    joblib.dump(pinned, tmp_path / "bare.joblib", compress=(compress, 3))
+    with pytest.raises(SealedFileError, match="not a sealed file"):
+        modelpriv.rewrap(tmp_path / "bare.joblib", key=keyring, add=keyring)
+
+
 def test_an_archive_is_searched_to_its_end(tmp_path, keyring):
     """A sealed model is found in any member of an archive, across the pieces in which it is read."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("first", b"x" * 100)
-        archive.writestr("second", b"\0" * (2**20 - 3) + modelpriv.dumps(Ridge(), key=keyring))
+        archive.writestr("second", b"\0" * (2**16 - 3) + modelpriv.dumps(Ridge(), key=keyring))
     with pytest.raises(ParameterError, match="holds a sealed model"):
         modelpriv.inspect(tmp_path / "a.zip")
 
