@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelpriv._cli.answers import Answer, answer, plain
-from modelpriv._cli.incoming import uri
+from modelpriv._cli.incoming import id_of, uri
 from modelpriv._core.checks import plural
 from modelpriv.audit import AuditLog
 from modelpriv.audit.chain import LONGEST_LINE
@@ -20,7 +19,7 @@ from modelpriv.audit.verification import examine
 from modelpriv.errors import ParameterError, SealedFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from modelpriv._cli.parser import Parser
 
@@ -73,23 +72,14 @@ def add(parser: Parser) -> None:
         one.add_argument("log", metavar="LOG", type=Path, help="the log; for verify and show its folder too")
         key = "the keyring that the log was written with"
         one.add_argument("--key", required=one is not show, type=uri("keyring"), metavar="URI", help=key)
-        one.add_argument("--expected-id", type=_id(32, "a log"), metavar="ID", help="the id of the log")
+        one.add_argument("--expected-id", type=id_of(32, "a log"), metavar="ID", help="the id of the log")
     for one in (verify, show):
         one.add_argument("--expected-head", type=_head, metavar="HEAD", help="a head that was noted: ID:COUNT:MAC")
         whose = "the grant whose holder kept the log, if not the ring's owner"
-        one.add_argument("--grant", type=_id(16, "a grant"), metavar="ID", help=whose)
+        one.add_argument("--grant", type=id_of(16, "a grant"), metavar="ID", help=whose)
         oldest = "the oldest file that is kept, by its number"
         one.add_argument("--first-file", type=_number, default=1, metavar="N", help=oldest)
     show.add_argument("--last", type=_number, metavar="N", help="show the last N lines only")
-
-
-def _id(digits: int, what: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", text):
-            raise argparse.ArgumentTypeError(f"the id of {what} has {digits} hexadecimal digits.")
-        return text
-
-    return read
 
 
 def _head(text: str) -> Head:

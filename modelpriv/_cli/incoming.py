@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import getpass
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from modelpriv.keys import Identity, Keyring, SigningKey
 
-__all__ = ["NEW_PASSPHRASE", "PASSPHRASE", "ask", "asking", "place", "public", "store", "uri"]
+__all__ = ["NEW_PASSPHRASE", "PASSPHRASE", "ask", "asking", "id_of", "place", "public", "store", "uri"]
 
 PASSPHRASE = "MODELPRIV_PASSPHRASE"  # noqa: S105 - the name of a variable
 NEW_PASSPHRASE = "MODELPRIV_NEW_PASSPHRASE"  # noqa: S105 - the same
@@ -79,6 +80,17 @@ def public(cls: type[Line]) -> Callable[[str], Line]:
     def read(text: str) -> Line:
         is_line = text.lstrip().startswith(("modelpriv_", "-----BEGIN "))
         return _refused(lambda: cls(text) if is_line else cls.load(text))
+
+    return read
+
+
+def id_of(digits: int, what: str) -> Callable[[str], str]:
+    """Return what reads an id, which would otherwise be looked for in vain."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", text):
+            raise argparse.ArgumentTypeError(f"the id of {what} has {digits} hexadecimal digits.")
+        return text
 
     return read
 

@@ -11,7 +11,7 @@ from modelpriv._cli.answers import Answer, lines
 from modelpriv._core import magic
 from modelpriv.errors import InputError
 from modelpriv.evidence.usage import key_usage
-from modelpriv.keys import Grant, container
+from modelpriv.keys import Grant, Recipient, Signer, container
 from modelpriv.sealing import inspect
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ __all__ = ["add"]
 
 _WORDS = """\
 Show what FILE says of itself, without a key: a sealed model or a folder that holds one, a keyring file, an identity, a
-signing key, a grant, or the key ids of what else names some, such as the tokens in a table. Until it is opened with a
-key no one can tell whether any of it is true, so decide nothing by it."""
+signing key, a public line, a grant, or the key ids of what else names some, such as the tokens in a table. Until it is
+opened with a key no one can tell whether any of it is true, so decide nothing by it."""
+_LINES = {b"modelpriv_recipient_": ("recipient", Recipient), b"modelpriv_signer_": ("signer", Signer)}
 _KINDS = {kind: kind.name for kind in (magic.KEYRING, magic.IDENTITY, magic.SIGNING_KEY)}
 
 
@@ -42,7 +43,7 @@ def add(parser: Parser) -> None:
 
 def _inspect(given: argparse.Namespace) -> Answer:
     path = given.file
-    kind = magic.SEALED if path.is_dir() else _kind(path)
+    kind = magic.SEALED if path.is_dir() else magic.identify(_begins(path))
     if kind == magic.SEALED:
         found = inspect(path)
         policy = None if found.policy is None else found.policy.to_json()
@@ -53,15 +54,19 @@ def _inspect(given: argparse.Namespace) -> Answer:
         return _claimed(kind.name, claims)
     if kind in _KINDS:
         return _claimed(_KINDS[kind], container.read_public(path, _KINDS[kind]))
+    for begins, (name, cls) in _LINES.items():
+        if _begins(path).startswith(begins):
+            line = cls.load(path)
+            return _claimed(name, {"id": line.id, "kind": line.kind, name: str(line)})
     usage = key_usage(path)
     if not usage:
         raise InputError(f"{str(path)!a} holds no token, and nothing else that names a key of modelpriv.")
     return Answer(str(usage), _json("key ids", json.loads(usage.to_json())))
 
 
-def _kind(path: Path) -> magic.FileType | None:
+def _begins(path: Path) -> bytes:
     with path.open("rb") as file:
-        return magic.identify(file.read(64))
+        return file.read(64)
 
 
 def _claimed(kind: str, claims: dict[str, Any]) -> Answer:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelpriv._cli.answers import Answer, answer, plain
-from modelpriv._cli.incoming import ask, place, store
+from modelpriv._cli.incoming import ask, id_of, place, store
 from modelpriv._cli.parser import Parser, WrongCallError
 from modelpriv.errors import ParameterError
 from modelpriv.keys import Keyring
@@ -35,8 +35,8 @@ Keyring.load(FILE, provider=...).rotate().save(FILE, wrap_with=...)."""
 _RETIRE = """\
 Take an older key out of the keyring in FILE. What was written under it can then not be read, by anyone. So name with
 --check all that may need it, files and folders: if one of them does, or cannot be read, nothing is changed and the exit
-code is 1. Nothing else is looked at. Pseudonyms, fakes and format-preserving ciphertext name no key and are not seen.
-Keep a backup of the keyring until you are sure."""
+code is 1. Nothing else is looked at, and FILE itself is passed over. Pseudonyms, fakes and format-preserving ciphertext
+name no key and are not seen. Keep a backup of the keyring until you are sure."""
 
 
 def add(parser: Parser) -> None:
@@ -73,7 +73,7 @@ def _add_retire(parser: Parser) -> None:
         ],
     )
     retire.add_argument("file", metavar="FILE", type=place("keyring"), help="the keyring file")
-    retire.add_argument("key_id", metavar="KEY_ID", help="the id of the older key, 8 hexadecimal digits")
+    retire.add_argument("key_id", metavar="KEY_ID", type=id_of(8, "a key"), help="the id of the older key")
     retire.add_argument("--check", nargs="+", metavar="PATH", help="what may still need the key")
     retire.add_argument("--no-check", action="store_true", help="look at nothing: you know that nothing needs the key")
     retire.add_argument(
@@ -111,7 +111,8 @@ def _retire(given: argparse.Namespace) -> Answer:
             "does."
         )
     keys, path, passphrase = _opened(given.file)
-    kept = keys.retire(given.key_id, check=given.check or (), ignore=given.ignore)
+    check = [_with_whole_path(one, path) for one in given.check or ()]
+    kept = keys.retire(given.key_id, check=check, ignore=[*given.ignore, str(path.resolve())])
     kept.save(path, passphrase=passphrase)
     return answer(
         f"{plain(path)}: key id {given.key_id} is retired; left: {', '.join(kept.key_ids)}.",
@@ -119,6 +120,12 @@ def _retire(given: argparse.Namespace) -> Answer:
         retired=given.key_id,
         key_ids=list(kept.key_ids),
     )
+
+
+def _with_whole_path(checked: str, keyring: Path) -> str:
+    """Return the whole path of a folder that the keyring is in: by its own, the keyring is passed over there."""
+    whole = Path(checked).resolve()
+    return str(whole) if whole in keyring.resolve().parents else checked
 
 
 def _opened(where: KeyringURI) -> tuple[Keyring, Path, str]:
@@ -129,6 +136,7 @@ def _opened(where: KeyringURI) -> tuple[Keyring, Path, str]:
             f"Keyring.from_uri({where.uri!r}) returns, and store its export_secret() there."
         )
     path = Path(where.place).expanduser()
+    path.stat()  # a file that is not there needs no passphrase
     passphrase = ask(str(path))
     return Keyring.load(path, passphrase=passphrase), path, passphrase
 

@@ -9,6 +9,7 @@ from modelpriv._cli.answers import Answer, for_each
 from modelpriv._cli.incoming import NEW_PASSPHRASE, ask, public, uri
 from modelpriv._cli.parser import Parser, WrongCallError
 from modelpriv._columns.files import read_table
+from modelpriv.errors import InputError, ModelprivError
 from modelpriv.keys import Identity, Keyring, Recipient, Signer, SigningKey
 from modelpriv.keys.recipient import is_line
 from modelpriv.models.repinning import repin
@@ -183,10 +184,22 @@ def _repin(given: argparse.Namespace) -> Answer:
     sample = None if given.sample is None else read_table(given.sample)
 
     def act(path: str) -> tuple[str, dict[str, Any]]:
-        repin(path, key=keys, sample=sample, trusted_signers=given.trusted_signers, allow_code=given.allow_code)
+        try:
+            repin(path, key=keys, sample=sample, trusted_signers=given.trusted_signers, allow_code=given.allow_code)
+        except (ModelprivError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - of the model's own code, whose words may hold cells
+            raise InputError(_not_taken(error)) from None
         return _state(path)
 
     return for_each(given, act)
+
+
+def _not_taken(error: Exception) -> str:
+    return (
+        f"the model cannot be loaded, or does not take the rows of --sample ({type(error).__name__}): give rows with "
+        "the columns that it was trained on, and run this where the model's own packages are installed."
+    )
 
 
 def _opener(given: argparse.Namespace) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelpriv._cli.answers import Answer, Exit, sentence
+from modelpriv._cli.incoming import id_of
 from modelpriv.errors import ModelprivError
 from modelpriv.evidence.usage import KeyUsage, Use, key_usage
 
@@ -35,7 +36,7 @@ def add(parser: Parser) -> None:
         found="with --key-id, something needs the key",
     )
     usage.add_argument("paths", nargs="+", metavar="PATH", help="a file or folder")
-    usage.add_argument("--key-id", metavar="KEY_ID", help="look for this key only")
+    usage.add_argument("--key-id", type=id_of(8, "a key"), metavar="KEY_ID", help="look for this key only")
     usage.add_argument("--progress", action="store_true", help="show how far it is, on standard error")
     usage.add_argument("--ignore", nargs="+", default=(), metavar="PATTERN", help="paths in folders to pass over")
 

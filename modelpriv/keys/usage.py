@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
+from typing import Any
 
 from modelpriv._core import process
 from modelpriv.errors import ParameterError, ParameterTypeError
@@ -34,7 +35,7 @@ def check_unused(key_id: str, things: Iterable[object], ignore: str | Iterable[s
             f"key id {key_id} may still be needed by what could not be read: {'; '.join(unread[:_SHOWN])}{more}. Look "
             "into these yourself, and pass ignore=[...] with patterns of their paths."
         )
-    if needing := [f"{name}, {_times(usage[key_id])}" for name, usage in found if key_id in usage]:
+    if needing := [f"{name}, {_needs(usage, key_id)}" for name, usage in found if key_id in usage]:
         raise ParameterError(
             f"key id {key_id} is still needed by {' and '.join(needing)}. Move tables with FieldEncryptor.rewrap, "
             "sealed files with modelpriv.rewrap and the steps inside with modelpriv.repin, then retire the key. "
@@ -45,8 +46,12 @@ def check_unused(key_id: str, things: Iterable[object], ignore: str | Iterable[s
 _SHOWN = 5
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+def _needs(usage: Any, key_id: str) -> str:
+    """Tell how often a key is needed, and in which files of a folder."""
+    paths = list(dict.fromkeys(use.path for use in usage.uses if use.key_id == key_id and use.path))
+    more = f", and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    where = f" in {', '.join(map(ascii, paths[:_SHOWN]))}{more}" if paths else ""
+    return ("once" if usage[key_id] == 1 else f"{usage[key_id]} times") + where
 
 
 def _looked_at(number: int) -> str:

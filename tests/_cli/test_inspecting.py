@@ -20,6 +20,8 @@ def files(run, keyring):
     signing_key.save("signing", passphrase="canary words")
     grant = keyring.grant(["email"], recipient=identity.recipient, sign_with=signing_key)
     grant.save("grant")
+    identity.recipient.save("recipient")
+    signing_key.signer.save("signer")
     FieldEncryptor(key=keyring).fit_transform(pd.DataFrame({"a": ["x", "y"]})).to_parquet("table")
     return {
         "model": ("sealed model", keyring.primary),
@@ -27,12 +29,14 @@ def files(run, keyring):
         "identity": ("identity", str(identity.recipient)),
         "signing": ("signing key", str(signing_key.signer)),
         "grant": ("grant", grant.id),
+        "recipient": ("recipient", identity.recipient.id),
+        "signer": ("signer", signing_key.signer.id),
         "table": ("key ids", keyring.primary),
     }
 
 
 def test_each_kind(run, files):
-    """Models, keyring files, identities, signing keys, grants and tables are shown by what they are."""
+    """Models, keyring files, identities, signing keys, lines, grants and tables are shown by what they are."""
     for file, (_, word) in files.items():
         code, said = run("inspect", file)
         assert (code, word in said) == (0, True), said

@@ -95,7 +95,7 @@ def table(run, tmp_path):
 def test_retire_what_is_needed(run, table):
     """A key that something needs stays, and the exit code is 1; the message names the file."""
     code, said = run("retire", "keys.json", table, "--check", "tables")
-    assert (code, "still needed by check[0] ('tables'), 2 times" in said) == (1, True)
+    assert (code, "still needed by check[0] ('tables'), 2 times in 'tables/a.parquet'" in said) == (1, True)
     assert table in held().key_ids
 
 
@@ -127,6 +127,24 @@ def test_retire_says_what_to_check(run, table):
     assert run("retire", "keys.json", table, "--no-check", "--check", "tables")[0] == 2
     assert table in held().key_ids
     assert run("retire", "keys.json", table, "--no-check")[0] == 0
+
+
+def test_retire_passes_over_the_keyring_itself(run, table, tmp_path):
+    """The keyring in a checked folder names its own keys and does not count; a copy of it elsewhere does."""
+    (tmp_path / "tables" / "a.parquet").unlink()
+    (tmp_path / "tables" / "keys.json").write_bytes((tmp_path / "keys.json").read_bytes())
+    code, said = run("retire", "keys.json", table, "--check", ".")
+    assert (code, "once in" in said, "tables/keys.json" in said) == (1, True, True)
+    (tmp_path / "tables" / "keys.json").unlink()
+    assert run("retire", "keys.json", table, "--check", ".")[0] == 0
+
+
+@pytest.mark.parametrize("key_id", ["5E0C92D1", "5e0c92d", "canary12"])
+def test_what_is_no_key_id(run, table, key_id):
+    """A mistyped key id is a wrong call: it would otherwise be looked for in vain."""
+    assert run("retire", "keys.json", key_id, "--no-check")[0] == 2
+    assert run("usage", "tables", "--key-id", key_id)[0] == 2
+    assert table in held().key_ids
 
 
 def test_retire_the_newest(run, table):

@@ -133,6 +133,16 @@ def test_a_sample_that_is_no_table(run, keys, pipeline, tmp_path, content):
     assert run("repin", "model.mpriv", "--key", "env:KEYS", "--sample", "nowhere")[0] == 3
 
 
+def test_a_sample_that_the_model_does_not_take(run, keys, pipeline, tmp_path):
+    """Rows with other columns, and cells that are no numbers, end with 3 in words that show no cell."""
+    before = (tmp_path / "model.mpriv").read_bytes()
+    for wrong in (X[["email"]], X.assign(age="canary")):
+        wrong.to_parquet("wrong.parquet")
+        code, said = run("repin", "model.mpriv", "--key", "env:KEYS", "--sample", "wrong.parquet")
+        assert (code, "--sample" in said) == (3, True)
+    assert (tmp_path / "model.mpriv").read_bytes() == before
+
+
 def test_one_of_several_files_fails(run, keys, tmp_path):
     """A file that fails does not keep the others from being moved; it is named, and the code is the worst."""
     sealed("a", Keyring.from_uri("env:OLD"))
