@@ -124,7 +124,7 @@ def inspect(file: File) -> Unverified:
 
 
 def inspect_head(data: bytes) -> Unverified:
-    """Show the same of a sealed model inside another file, of which only the head was read.
+    """Show the same of a sealed model inside another file, when only its head was read.
 
     Raises
     ------

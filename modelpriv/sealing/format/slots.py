@@ -14,7 +14,7 @@ or "envelope"), 32).
 
 Everyone who could ever open a file knows its file key, and can encrypt another body with it. So a stanza vouches for
 more than the key. It is bound to enc("modelpriv/1", "sealed", SHA-256(manifest), origin), and the manifest's origin is
-the rule that whoever made the stanza followed::
+the rule that the maker of the stanza followed::
 
     sole     the file key was never wrapped for anyone but the holders of this secret: one keyring, or one passphrase
     shared   several keyrings and passphrases open the file; the stanza is also bound to the digest of the body
