@@ -11,6 +11,7 @@ from modelpriv.tables import Deidentifier
 from modelpriv.transformers.date_shifter.date_shifter import DateShifter
 from modelpriv.transformers.field_encryptor.encryptor import FieldEncryptor
 from modelpriv.transformers.generalizer.generalizer import Generalizer
+from modelpriv.transformers.k_anonymizer.anonymizer import KAnonymizer
 from modelpriv.transformers.masker import Masker
 from modelpriv.transformers.projection import KeyedProjection
 from modelpriv.transformers.pseudonymizer import Pseudonymizer
@@ -28,6 +29,7 @@ __all__ = [
     "Generalizer",
     "Grant",
     "Identity",
+    "KAnonymizer",
     "KeyedProjection",
     "Keyring",
     "Masker",

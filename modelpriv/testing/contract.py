@@ -39,8 +39,9 @@ def check_privacy_transformer(transformer: BaseEstimator) -> None:
     Parameters
     ----------
     transformer : estimator
-        A column transformer with the parameter `columns`. It is cloned, never fitted itself; its `columns`, and where
-        it has one its `context`, are set to those of the checks' own table. It has to take text.
+        A column transformer with the parameter `columns`, or `quasi`. It is cloned, never fitted itself; this
+        parameter, and where it has one its `context`, are set to those of the checks' own table. It has to take text.
+        Nulls have to stay where they are if it has a parameter `null`.
 
     Raises
     ------
@@ -88,7 +89,8 @@ def check_rest_comes_back(transformer: BaseEstimator, container: str) -> None:
             and rest_of(dtypes_of(table)) == rest_of(dtypes_of(result)),
             "a column that was not declared changed",
         )
-        require([c is None for c in before[SECRET]] == [c is None for c in after[SECRET]], "the nulls moved")
+        if "null" in transformer.get_params():  # else null is a value like others, and protected like them
+            require([c is None for c in before[SECRET]] == [c is None for c in after[SECRET]], "the nulls moved")
         if container == "pandas":
             require(result.index.identical(table.index), "the index changed")
     require(cells_of(kept) == cells_of(table) and names_of(kept) == names_of(table), "the input was changed")
@@ -126,7 +128,7 @@ def check_errors_are_clear_and_blind(transformer: BaseEstimator, container: str)
     transformer.fit(table)
     for what, bad, word in bad_tables(container):
         refused(transformer.transform, bad, what, word)
-    missing = clone(transformer).set_params(columns=["not there"])
+    missing = clone(transformer).set_params(**{_declaring(transformer): ["not there"]})
     refused(missing.fit, table, "a declared column that is not there", "not there")
 
 
@@ -182,9 +184,14 @@ _CHECKS: list[Callable[[Any, str], None]] = [
 ]
 
 
+def _declaring(transformer: BaseEstimator) -> str:
+    """Return the parameter that declares the columns to protect."""
+    return "columns" if "columns" in transformer.get_params() else "quasi"
+
+
 def _prepared(transformer: BaseEstimator) -> Any:
     """Clone a transformer and declare the column with the secrets, by position where names may be missing."""
-    own = clone(transformer).set_params(columns=[SECRET])
+    own = clone(transformer).set_params(**{_declaring(transformer): [SECRET]})
     if "context" in own.get_params() and own.context is None:
         own.set_params(context="secret")
     return own

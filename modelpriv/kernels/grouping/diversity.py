@@ -32,14 +32,26 @@ class Pairs:
     totals: npt.NDArray[np.int64]
 
 
-def pairs(groups: Groups, values: npt.NDArray[np.int64]) -> Pairs:
-    """Count the rows of each class that have each value."""
-    ranks, different = ranked(values)
-    width = max(1, len(different))
-    labels, keys = ranked(groups.labels * width + ranks, len(groups.sizes) * width)
+def pairs(groups: Groups, values: npt.NDArray[np.int64], totals: npt.NDArray[np.int64] | None = None) -> Pairs:
+    """Count the rows of each class that have each value.
+
+    Parameters
+    ----------
+    groups : Groups
+        The class of each row.
+    values : numpy array of int
+        The number of each row's value.
+    totals : numpy array of int, optional
+        How many rows of the whole table have each number, where the rows are some of it; all numbers occur. By default
+        the rows are the table.
+    """
+    if totals is None:
+        values, different = ranked(values)
+        totals = np.bincount(values, minlength=len(different))
+    width = max(1, len(totals))
+    labels, keys = ranked(groups.labels * width + values, len(groups.sizes) * width)
     classes, own = np.divmod(keys, width)
-    counts = np.bincount(labels, minlength=len(keys))
-    return Pairs(classes, own, counts, groups.sizes, np.bincount(ranks, minlength=len(different)))
+    return Pairs(classes, own, np.bincount(labels, minlength=len(keys)), groups.sizes, totals)
 
 
 def distinct(found: Pairs) -> npt.NDArray[np.int64]:
@@ -55,7 +67,7 @@ def entropies(found: Pairs) -> npt.NDArray[np.float64]:
 
 
 def recursive(found: Pairs, c: float) -> npt.NDArray[np.int64]:
-    """Return the largest l of recursive (c, l)-diversity for each class, 0 where there is none.
+    """Return the largest l of recursive (c, l)-diversity for each class; 0 if no l holds.
 
     A class with the counts r1 >= r2 >= ... >= rm has it if r1 < c * (rl + ... + rm).
     """

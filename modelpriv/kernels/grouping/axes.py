@@ -1,0 +1,96 @@
+"""Columns to cut, as numbers with a place and perhaps a hierarchy, and the way of rows through cuts that were made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    Ints: TypeAlias = npt.NDArray[np.int64]
+
+__all__ = ["Axis", "descend"]
+
+_LEAST = 1e-12
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A column to cut.
+
+    Parameters
+    ----------
+    numbers : numpy array of int, shape (n,)
+        The number of each cell, 0 for null, in the order of the values.
+    points : numpy array of float
+        Where the value of each number lies, from 0 to 1; that of null is not used.
+    ancestors : numpy array of int, shape (depths, size), optional
+        The node above each number at each depth, from the root to the number itself, each in ascending order. Then only
+        the children of one node are parted.
+    weight : float
+        How much the width of the column counts.
+    """
+
+    numbers: Ints
+    points: npt.NDArray[np.float64]
+    ancestors: Ints | None = None
+    weight: float = 1.0
+    _first: Ints = field(init=False, repr=False)
+    _last: Ints = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        lines: Any = () if self.ancestors is None else self.ancestors
+        first = [np.searchsorted(line, line) for line in lines]
+        last = [np.searchsorted(line, line, side="right") - 1 for line in lines]
+        object.__setattr__(self, "_first", np.array(first, np.int64))
+        object.__setattr__(self, "_last", np.array(last, np.int64))
+
+    def widths(self, low: Ints, high: Ints) -> npt.NDArray[np.float64]:
+        """Return how wide ranges of numbers are, from 0 to 1; nulls among other cells make one as wide as can be."""
+        if self.ancestors is None:
+            wide = self.points[high] - self.points[low]
+        else:
+            depth = self.depths(low, high)
+            wide = (self._last[depth, low] - self._first[depth, low] + 1) / max(1, self.ancestors.shape[1] - 1)
+        # However close two different numbers are, they can be parted.
+        wide = np.where(low == high, 0.0, np.maximum(wide, _LEAST))
+        return np.where((low == 0) & (high > 0), 1.0, wide)
+
+    def weighted(self, low: Ints, high: Ints) -> npt.NDArray[np.float64]:
+        """Return the widths times the weight of the column."""
+        return self.weight * self.widths(low, high)
+
+    def depths(self, low: Ints, high: Ints) -> Ints:
+        """Return the depth of the lowest node above both ends of each range."""
+        lines: Any = self.ancestors
+        same: Ints = (lines[:, low] == lines[:, high]).sum(axis=0) - 1
+        return same
+
+    def above(self, depth: Ints, numbers: npt.NDArray[np.uint32]) -> Ints:
+        """Return the first number below the node above each number at a depth."""
+        found: Ints = self._first[np.minimum(depth, len(self._first) - 1), numbers]
+        return found
+
+    def ends(self, low: Ints, high: Ints) -> tuple[Ints, Ints]:
+        """Return the first and last number below the lowest node above each range."""
+        depth = self.depths(low, high)
+        return self._first[depth, low], self._last[depth, low]
+
+
+def descend(column: Ints, threshold: Ints, left: Ints, right: Ints, cells: Sequence[Ints]) -> Ints:
+    """Return the leaf that each row reaches: at a node it goes right if its number is the threshold or more."""
+    nodes = np.zeros(len(cells[0]), np.int64)
+    going = np.arange(len(nodes)) if column[0] >= 0 else np.zeros(0, np.int64)
+    table = np.stack(list(cells))
+    while len(going):
+        at = nodes[going]
+        goes_right = table[column[at], going] >= threshold[at]
+        at = np.where(goes_right, right[at], left[at])
+        nodes[going] = at
+        going = going[column[at] >= 0]
+    return nodes
