@@ -14,6 +14,7 @@ from modelpriv.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
+    from typing import Self
 
     from modelpriv._columns.arrow import Table
     from modelpriv._columns.dtypes import DType, Native
@@ -76,6 +77,10 @@ class Frame:
         native = self._read(position, name)
         return Column(name, native.cells if chunked else native.data, native.dtype, native.categories)
 
+    def head(self, rows: int) -> Self:
+        """Return a table of at most so many of the first rows, for what all rows of a column have in common."""
+        return type(self)(self._first(rows), self.names, min(rows, self.n_rows), named=self.named)
+
     def replaced(self, columns: Mapping[int, Built]) -> Table:
         """Return a new table of the same kind in which the columns at these positions are replaced."""
         raise NotImplementedError  # pragma: no cover - every container has its own
@@ -101,6 +106,9 @@ class Frame:
 
     def _read(self, position: int, name: Hashable) -> Native:
         raise NotImplementedError  # pragma: no cover - every container has its own
+
+    def _first(self, rows: int) -> Table:
+        return self.native[:rows]
 
     def _build(self, position: int, column: Built) -> Any:
         """Build the container's own column; what goes out may hold cells, so that its errors are reworded too."""

@@ -28,6 +28,9 @@ class PandasFrame(Frame):
     def _read(self, position: int, name: Hashable) -> Native:
         return read_pandas(self.native.iloc[:, position], name)
 
+    def _first(self, rows: int) -> Table:
+        return self.native.iloc[:rows]
+
     def replaced(self, columns: Mapping[int, Built]) -> Table:
         # Before pandas 3 a shallow copy shares its cells with the input, so that writing to one writes to both.
         result = self.native.copy(deep=_PANDAS_COPIES_EAGERLY)
@@ -81,6 +84,9 @@ class ArrowFrame(Frame):
 
     def _read(self, position: int, name: Hashable) -> Native:
         return read_arrow(self.native.column(position), name)
+
+    def _first(self, rows: int) -> Table:
+        return self.native.slice(0, rows)
 
     def replaced(self, columns: Mapping[int, Built]) -> Table:
         result = self.native

@@ -98,7 +98,7 @@ def read_numpy(values: npt.NDArray[Any], name: object) -> Native:
         cells = cells.astype(np.float32)
     type_ = _NUMPY_TEXT.get(dtype.kind)
     data = one_chunk(convert(lambda: pa.array(cells, type_, from_pandas=True), name, dtype))
-    if dtype.kind in "mM":
+    if dtype.kind in "mM" and unit not in _EXACT_UNITS:
         # numpy and Arrow both let what is too large for a coarser unit, or for a date, wrap around.
         same = data.to_numpy(zero_copy_only=False).astype(dtype, copy=False) == values
         if not (same | np.isnat(values)).all():
@@ -150,6 +150,8 @@ _NUMPY_UNITS = {
     "M": {"Y": "s", "M": "s", "W": "s", "D": "D", "h": "s", "m": "s", "s": "s", "ms": "ms", "us": "us", "ns": "ns"},
     "m": {"W": "s", "D": "s", "h": "s", "m": "s", "s": "s", "ms": "ms", "us": "us", "ns": "ns"},
 }
+
+_EXACT_UNITS = {"s", "ms", "us", "ns"}  # which Arrow has too
 
 _FLAT = (
     *(is_text, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_integer),

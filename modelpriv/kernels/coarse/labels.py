@@ -11,10 +11,10 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Codes", "Mask", "as_matrix", "distinct", "equally_long", "take", "write"]
+__all__ = ["Codes", "Mask", "as_matrix", "distinct", "first_bytes", "lookup", "take", "write"]
 
-Codes: TypeAlias = npt.NDArray[np.int64]
-"""The number of each row's class."""
+Codes: TypeAlias = npt.NDArray[np.integer[Any]]
+"""The number of each row's class: integers of 64 bits, or of 8 that have no sign."""
 
 Mask: TypeAlias = "npt.NDArray[np.bool_] | None"
 """Which rows have no class; None if all have one."""
@@ -29,11 +29,14 @@ def write(codes: Codes, name: Callable[[Codes], list[str]], absent: Mask) -> pa.
 def distinct(codes: Codes, absent: Mask) -> tuple[Codes, Codes]:
     """Return different numbers in ascending order, and the place of each row among them; 0 where a row has none.
 
-    Numbers that lie close together are taken to be all there, so that no row has to be sorted.
+    Numbers that lie close together are taken to be all there, so that no row has to be sorted. Few classes can come as
+    integers of 8 bits.
     """
     present = codes if absent is None else codes[~absent]
     if not len(present):
         return np.zeros(1, np.int64), np.zeros(len(codes), np.int64)
+    if codes.dtype == np.uint8:
+        return np.arange(int(codes.max()) + 1), codes
     low, high = int(present.min()), int(present.max())
     if high - low < max(len(codes) // 2, _CLOSE):
         places = codes - low
@@ -48,22 +51,34 @@ def distinct(codes: Codes, absent: Mask) -> tuple[Codes, Codes]:
 
 def take(labels: Sequence[str], places: Codes, absent: Mask) -> pa.Array[Any]:
     """Return the label at each place, and null where a row is absent."""
+    return lookup(labels)(places, absent)
+
+
+def lookup(labels: Sequence[str], among: Codes | None = None) -> Callable[[Codes, Mask], pa.Array[Any]]:
+    """Return `take` for labels that many rows are looked up in; `among` says which label is at which place."""
     written = [label.encode() for label in labels]
     widths = {len(label) for label in written}
-    if len(widths) > 1 or widths == {0}:
-        rows: Any = pa.array(places, mask=absent)
-        return pa.array(labels, pa.large_string()).take(rows)
+    if len(widths) > 1 or not 0 < max(widths) <= _WORDS[-1]:
+        table: Any = pa.array(labels, pa.large_string())
+        chosen = table if among is None else table.take(pa.array(among))
+        return lambda places, absent: chosen.take(pa.array(places, mask=absent))
     (width,) = widths
-    table = np.frombuffer(b"".join(written), f"V{width}" if width not in _WORDS else f"u{width}")
-    return equally_long(table.take(places), width, absent)
+    word = next(size for size in _WORDS if size >= width)
+    numbers = np.frombuffer(b"".join(label.ljust(word) for label in written), f"u{word}")
+    numbers = numbers if among is None else numbers[among]
+    return lambda places, absent: first_bytes(numbers.take(places).view(np.uint8).reshape(-1, word), width, absent)
 
 
-def equally_long(rows: npt.NDArray[Any], width: int, absent: Mask) -> pa.Array[Any]:
-    """Return text that has the same number of bytes in each row, without a copy."""
-    size = len(rows)
+def first_bytes(matrix: npt.NDArray[np.uint8], width: int, absent: Mask) -> pa.Array[Any]:
+    """Return text of the first bytes in each row, which are whole characters."""
+    size = len(matrix)
+    data: Any = matrix
+    if width < matrix.shape[1]:
+        data = np.empty((size, width), np.uint8)
+        for place in range(width):  # faster than row by row
+            data[:, place] = matrix[:, place]
     offsets: Any = np.arange(0, (size + 1) * width, width, dtype=np.int64)
     valid = None if absent is None else pa.array(~absent).buffers()[1]
-    data: Any = np.ascontiguousarray(rows).view(np.uint8)
     return pa.Array.from_buffers(pa.large_string(), size, [valid, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 

@@ -70,9 +70,15 @@ class Steps:
         """Return the step of each number, and which have none: NaN, and what is too far off to be counted."""
         if numbers.dtype.kind == "i" and self._scale == 1:
             return self._whole(numbers)
-        steps = self._bounded(self._steps(numbers.astype(np.float64) if numbers.dtype.kind == "i" else numbers))
-        lost = ~(np.abs(steps) <= _COUNTED)  # NaN too
-        return np.where(lost, 0, steps).astype(np.int64), lost if lost.any() else None
+        steps, lost = np.empty(len(numbers), np.int64), np.empty(len(numbers), np.bool_)
+        for start in range(0, len(numbers), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            found = self._bounded(self._steps(numbers[rows]))
+            lost[rows] = ~(np.abs(found) <= _COUNTED)  # NaN too
+            if lost[rows].any():
+                found[lost[rows]] = 0
+            steps[rows] = found
+        return steps, lost if lost.any() else None
 
     def labels(self, codes: Codes) -> list[str]:
         """Return each interval in words, such as "[30, 35)" and ">=90"."""
@@ -134,11 +140,14 @@ class Steps:
         return found - steps
 
     def _steps(self, numbers: Numbers) -> Numbers:
+        """Return the steps of floats, which may be infinite, or NaN."""
+        if numbers.dtype.kind == "i":
+            numbers = numbers.astype(np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
-            found = np.floor((numbers.astype(np.float64) * self._scale - self._origin) / self._width)
+            found = np.floor((numbers.astype(np.float64, copy=False) * self._scale - self._origin) / self._width)
             # The quotient may be off by one: edges decide, in the precision that the numbers have.
-            found -= numbers < self._edges(found).astype(numbers.dtype)
-            found += numbers >= self._edges(found + 1).astype(numbers.dtype)
+            found -= numbers < self._edges(found).astype(numbers.dtype, copy=False)
+            found += numbers >= self._edges(found + 1).astype(numbers.dtype, copy=False)
         return np.asarray(found)
 
 
@@ -199,8 +208,8 @@ class Edges:
             if high - low < _TABLE:  # one search for each number that there can be, and not for each row
                 return self._search(np.arange(low, high + 1)).take(numbers - low), None
             return self._search(numbers), None
-        lost = np.isnan(numbers)
-        return self._search(numbers), lost if lost.any() else None
+        lost = np.isnan(numbers) if len(numbers) and np.isnan(numbers.min()) else None
+        return self._search(numbers), lost
 
     def labels(self, codes: Codes) -> list[str]:
         """Return each bin in words."""
@@ -208,7 +217,7 @@ class Edges:
 
     def lower(self, codes: Codes) -> Numbers:
         """Return the lower edges; the first class has the edge that it ends at."""
-        return self._edges[np.maximum(codes - 1, 0)]
+        return self._edges[np.maximum(codes.astype(np.int64) - 1, 0)]
 
     def middle(self, codes: Codes) -> Numbers:
         """Return the numbers halfway; an open class has its one edge."""
@@ -219,10 +228,12 @@ class Edges:
         edges = self._edges.astype(numbers.dtype, copy=False) if numbers.dtype.kind == "f" else self._edges
         if len(edges) > _FEW:
             return np.searchsorted(edges, numbers, side="right")
-        bins = np.zeros(len(numbers), np.uint8)  # to compare all is faster than to search
-        for edge in edges:
-            bins += numbers >= edge
-        return bins.astype(np.int64)
+        bins = np.zeros(len(numbers), np.uint8)
+        for start in range(0, len(numbers), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            for edge in edges:  # to compare all is faster than to search
+                bins[rows] += numbers[rows] >= edge
+        return bins
 
 
 def decimal_text(number: Decimal | float) -> str:
@@ -237,6 +248,7 @@ def _names_between(edges: Sequence[float]) -> list[str]:
 
 
 _COUNTED = 2**53  # steps that a float can tell apart
+_BLOCK = 2**14  # rows that stay in the cache of a core
 _FAR = 2**62
 _FEW = 64
 _TABLE = 2**16

@@ -168,7 +168,11 @@ class DateShifter(KeyedColumnTransformer):
         if self.columns is not None:
             return super()._find_columns(frame)
         subject = find_column(frame, self.subject, "subject")
-        columns = {p: frame.column(p, chunked=True) for p in range(len(frame.names)) if p != subject}
+        head = frame.head(_LOOKED_AT)
+        columns = {p: head.column(p) for p in range(len(frame.names)) if p != subject}
+        for position, column in columns.items():
+            if column.dtype.cell is not None or column.data.null_count == len(column.data):  # only all cells can tell
+                columns[position] = frame.column(position, chunked=True)
         for column in columns.values():
             _refuse_written_dates(column)
         found = [position for position, column in columns.items() if is_date(column.data.type)]
@@ -223,9 +227,8 @@ class DateShifter(KeyedColumnTransformer):
         days = np.empty(size, np.int32)
         for start in range(0, size, _ROWS):
             rows = slice(start, min(start + _ROWS, size))
-            encoded: Any = part(call.subject, rows).data.dictionary_encode()
-            found = shift(tags(encoded.dictionary, key, nulls=False), int(self.max_days) // step, step)
-            days[rows] = found.take(encoded.indices.to_numpy(zero_copy_only=False))
+            subjects, places = _told_apart(part(call.subject, rows).data)
+            days[rows] = shift(tags(subjects, key, nulls=False), int(self.max_days) // step, step).take(places)
         return days
 
 
@@ -236,6 +239,18 @@ class _ShiftCall(KeyedCall):
     subject: Column
     days: list[npt.NDArray[np.int32]] = field(default_factory=list)
     sign: int = 1
+
+
+def _told_apart(cells: Array) -> tuple[Array, npt.NDArray[Any]]:
+    """Return different subjects, and the place of each row's among them; integers in a short range are not searched."""
+    if pa.types.is_signed_integer(cells.type) and len(cells):
+        ends: Any = pc.min_max(cells)
+        low, high = ends["min"].as_py(), ends["max"].as_py()
+        if high - low < len(cells) // 2:
+            numbers: Any = cells.cast(pa.int64())
+            return pa.array(np.arange(low, high + 1)), numbers.to_numpy(zero_copy_only=False) - low
+    encoded: Any = cells.dictionary_encode()
+    return encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False)
 
 
 def _check_dates(column: Column) -> None:

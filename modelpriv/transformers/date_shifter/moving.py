@@ -65,9 +65,14 @@ def _moved_times(column: Column, cells: Any, days: Days, first_row: int) -> Arra
     """Return wall clock times without a time zone, or instants as they are counted."""
     per_day = 86_400 * _PER_SECOND[cells.type.unit]
     found = _filled(cells.view(pa.int64()), 0)
+    offsets = np.multiply(days, per_day, dtype=np.int64)
     first, last = (end // per_day for end in (np.iinfo(np.int64).min + per_day, np.iinfo(np.int64).max - per_day))
-    _refuse_beyond(column, found // per_day + days, first_row, max(first, FIRST_DAY), min(last, LAST_DAY))
-    return _with_nulls(found + days.astype(np.int64) * per_day, cells).cast(pa.timestamp(cells.type.unit))
+    first, last = max(first, FIRST_DAY), min(last, LAST_DAY)
+    far = int(np.abs(days).max()) if len(days) else 0
+    if len(found) and not (found.min() // per_day - far >= first and found.max() // per_day + far <= last):
+        _refuse_beyond(column, found // per_day + days, first_row, first, last)
+    offsets += found
+    return _with_nulls(offsets, cells).cast(pa.timestamp(cells.type.unit))
 
 
 def _refuse_beyond(column: Column, days: npt.NDArray[Any], first_row: int, first: int, last: int) -> None:

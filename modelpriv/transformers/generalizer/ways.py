@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from modelpriv._columns.arrow import pc
 from modelpriv._columns.dtypes import is_text
-from modelpriv.kernels.coarse.labels import as_matrix, distinct, equally_long, take, write
+from modelpriv.kernels.coarse.labels import as_matrix, distinct, first_bytes, lookup, write
 from modelpriv.kernels.coarse.networks import networks
 from modelpriv.kernels.coarse.steps import decimal_text
 from modelpriv.kernels.coarse.zip3 import areas, prefixes_of_integers, prefixes_of_text
@@ -62,6 +62,7 @@ def by_number(scale: NumberScale, limits: tuple[float, float] | None = None) -> 
         absent = _absent(cells, lost)
         if output == "label":
             return write(codes, scale.labels, absent)
+        codes = codes.astype(np.int64, copy=False)
         found = {"lower": scale.lower, "midpoint": scale.middle}.get(output, np.asarray)(codes)
         return pa.array(found, mask=absent)
 
@@ -100,7 +101,7 @@ def by_period(scale: Periods) -> Way:
             absent = _absent(cells, beyond[places] if lost is None else lost | beyond[places])
         if output == "label":
             periods, those = distinct(codes, None)
-            return take(scale.labels(periods), those[places], absent)
+            return lookup(scale.labels(periods), those)(places, absent)
         if output == "code":
             return pa.array(codes[places], mask=absent)
         return from_days((scale.lower if output == "lower" else scale.middle)(codes), places, absent, cells.type)
@@ -116,7 +117,7 @@ def by_prefix(length: int) -> Way:
         text = as_text(cells)
         matrix = as_matrix(text)
         if matrix is not None and matrix.shape[1] >= length:
-            return equally_long(matrix[:, :length], length, None)
+            return first_bytes(matrix, length, None)
         first = pc.utf8_slice_codeunits(text, 0, length)
         return pc.if_else(pc.less(pc.utf8_length(text), length), None, first)
 
@@ -126,13 +127,13 @@ def by_prefix(length: int) -> Way:
 def by_zip3(table: str) -> Way:
     """Return the way of ZIP codes to their first three digits, where the area is large enough."""
     shown = areas(table)
-    labels = [f"{prefix:03}" for prefix in shown.tolist()]
+    label = lookup([f"{prefix:03}" for prefix in shown.tolist()])
 
     def run(cells: Array, output: str) -> Array:
         numbers = None if is_text(cells.type) else _whole_numbers(cells)
         prefixes, lost = prefixes_of_text(cells) if numbers is None else prefixes_of_integers(numbers)
         absent = _absent(cells, lost)
-        return pa.array(shown[prefixes], mask=absent) if output == "code" else take(labels, prefixes, absent)
+        return pa.array(shown[prefixes], mask=absent) if output == "code" else label(prefixes, absent)
 
     return Way("text and whole numbers", [is_text, is_number], run)
 
