@@ -35,7 +35,8 @@ def test_the_commands():
     """These are all commands: a new one is taught, documented and completed like them."""
     assert [" ".join(words) for words in LEAVES] == [
         *("keygen", "rotate", "retire", "identity make", "identity show", "signer make", "signer show"),
-        *("grant make", "grant open", "rewrap", "rekey", "repin", "usage", "inspect", "leaks"),
+        *("grant make", "grant open", "policy check", "policy plan", "policy diff", "protect"),
+        *("rewrap", "rekey", "repin", "usage", "inspect", "leaks"),
         *("audit verify", "audit show", "audit rotate", "completion"),
     ]
 
@@ -150,12 +151,14 @@ def test_a_wrong_call(arguments, capsys):
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left on device", "keys.json"), PermissionError(13, "Denied", "k")]
 )
-def test_an_error_of_the_system(capsys, monkeypatch, error):
+def test_an_error_of_the_system(capsys, monkeypatch, tmp_path, error):
     """An error of the system is one sentence with the path and what to do, and ends with 3."""
 
     def fails(path, passphrase):
         raise error
 
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keys.json").touch()
     monkeypatch.setattr(keyrings.Keyring, "load", fails)
     monkeypatch.setenv("MODELPRIV_PASSPHRASE", PASSPHRASE)
     code, said = ends(capsys, "rotate", "keys.json")

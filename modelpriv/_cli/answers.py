@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from modelpriv.errors import InputError, InputTypeError, KeyUnavailableError, ModelprivError, SealedFileError
+from modelpriv.errors import KeyUnavailableError, ModelprivError, SealedFileError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable
 
-__all__ = ["Answer", "Exit", "answer", "exit_of", "for_each", "lines", "plain", "sentence"]
+__all__ = ["Answer", "Exit", "UnreadableError", "answer", "exit_of", "for_each", "lines", "plain", "sentence"]
 
-_NO_ANSWER = (OSError, KeyUnavailableError, InputError, InputTypeError)
+
+class UnreadableError(ModelprivError):
+    """A file that the command was given cannot be read as what it should be."""
+
+
+_NOT_READ = (OSError, KeyUnavailableError, UnreadableError)
 
 
 class Exit(IntEnum):
@@ -81,7 +86,7 @@ def exit_of(error: Exception, *, asks: bool) -> Exit:
     """
     if asks:
         return Exit.REFUSED if isinstance(error, SealedFileError) else Exit.NOT_READ
-    return Exit.NOT_READ if isinstance(error, _NO_ANSWER) else Exit.REFUSED
+    return Exit.NOT_READ if isinstance(error, _NOT_READ) else Exit.REFUSED
 
 
 def sentence(error: Exception, options: Iterable[argparse.Action] = ()) -> str:
@@ -105,4 +110,4 @@ def plain(text: object) -> str:
 
 def lines(parts: Iterable[tuple[str, object]]) -> str:
     """Return named facts, one a line."""
-    return "\n".join(f"  {name}: {plain(fact)}" for name, fact in parts)
+    return "\n".join(f"  {name.replace('_', ' ')}: {plain(fact)}" for name, fact in parts)

@@ -9,10 +9,12 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from modelpriv._cli.answers import UnreadableError
+from modelpriv._columns.files import read_table
 from modelpriv._core import process
-from modelpriv.errors import KeyUnavailableError, ParameterError
+from modelpriv.errors import InputError, KeyUnavailableError, ParameterError
 from modelpriv.keys import Recipient, Signer
 from modelpriv.keys.providers import os_keyring
 from modelpriv.keys.uri import KeyringURI, parse
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from modelpriv.keys import Identity, Keyring, SigningKey
 
-__all__ = ["NEW_PASSPHRASE", "PASSPHRASE", "ask", "asking", "id_of", "place", "public", "store", "uri"]
+__all__ = ["NEW_PASSPHRASE", "PASSPHRASE", "ask", "asking", "id_of", "place", "public", "store", "table", "uri"]
 
 PASSPHRASE = "MODELPRIV_PASSPHRASE"  # noqa: S105 - the name of a variable
 NEW_PASSPHRASE = "MODELPRIV_NEW_PASSPHRASE"  # noqa: S105 - the same
@@ -93,6 +95,22 @@ def id_of(digits: int, what: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def table(path: str) -> Any:
+    """Read a table that the command was given.
+
+    Raises
+    ------
+    UnreadableError
+        The file holds none.
+    OSError
+        The file cannot be read.
+    """
+    try:
+        return read_table(path)
+    except InputError as error:
+        raise UnreadableError(str(error)) from None
 
 
 def store(key: Keyring | Identity | SigningKey, where: KeyringURI) -> None:

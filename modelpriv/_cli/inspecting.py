@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelpriv._cli.answers import Answer, lines
+from modelpriv._cli.answers import Answer, UnreadableError, lines
 from modelpriv._core import magic
-from modelpriv.errors import InputError
+from modelpriv.errors import InputError, InputTypeError
 from modelpriv.evidence.usage import key_usage
 from modelpriv.keys import Grant, Recipient, Signer, container
 from modelpriv.sealing import inspect
@@ -58,9 +58,12 @@ def _inspect(given: argparse.Namespace) -> Answer:
         if _begins(path).startswith(begins):
             line = cls.load(path)
             return _claimed(name, {"id": line.id, "kind": line.kind, name: str(line)})
-    usage = key_usage(path)
+    try:
+        usage = key_usage(path)
+    except (InputError, InputTypeError) as error:
+        raise UnreadableError(str(error)) from None
     if not usage:
-        raise InputError(f"{str(path)!a} holds no token, and nothing else that names a key of modelpriv.")
+        raise UnreadableError(f"{str(path)!a} holds no token, and nothing else that names a key of modelpriv.")
     return Answer(str(usage), _json("key ids", json.loads(usage.to_json())))
 
 

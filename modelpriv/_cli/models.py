@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modelpriv import sealing
-from modelpriv._cli.answers import Answer, for_each
-from modelpriv._cli.incoming import NEW_PASSPHRASE, ask, public, uri
+from modelpriv._cli.answers import Answer, UnreadableError, for_each
+from modelpriv._cli.incoming import NEW_PASSPHRASE, ask, public, table, uri
 from modelpriv._cli.parser import Parser, WrongCallError
-from modelpriv._columns.files import read_table
-from modelpriv.errors import InputError, ModelprivError
+from modelpriv.errors import ModelprivError
 from modelpriv.keys import Identity, Keyring, Recipient, Signer, SigningKey
 from modelpriv.keys.recipient import is_line
 from modelpriv.models.repinning import repin
@@ -181,7 +180,7 @@ def _rekey(given: argparse.Namespace) -> Answer:
 
 def _repin(given: argparse.Namespace) -> Answer:
     keys = Keyring.from_uri(given.key)
-    sample = None if given.sample is None else read_table(given.sample)
+    sample = None if given.sample is None else table(given.sample)
 
     def act(path: str) -> tuple[str, dict[str, Any]]:
         try:
@@ -189,7 +188,7 @@ def _repin(given: argparse.Namespace) -> Answer:
         except (ModelprivError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - of the model's own code, whose words may hold cells
-            raise InputError(_not_taken(error)) from None
+            raise UnreadableError(_not_taken(error)) from None
         return _state(path)
 
     return for_each(given, act)

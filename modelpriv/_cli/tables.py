@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from modelpriv._cli.answers import Answer, Exit, lines, plain
-from modelpriv._cli.incoming import uri
-from modelpriv._columns.files import read_table, write_table
+from modelpriv._cli.incoming import table, uri
+from modelpriv._columns.files import write_table
 from modelpriv.tables import Deidentifier, policy_files
 from modelpriv.tables import policy as policies
 from modelpriv.tables.comparing import compare
@@ -86,13 +86,13 @@ def _check(given: argparse.Namespace) -> Answer:
     rules = len(document["columns"]) + len(document.get("groups", ()))
     facts: dict[str, Any] = {"digest": policies.digest(document), "rules": rules}
     if given.data:
-        plan = step.plan(read_table(given.data))
+        plan = step.plan(table(given.data))
         facts["columns"] = len(plan.columns)
     return Answer(f"{plain(given.file)}: the policy can be used.\n{lines(facts.items())}", json.dumps(facts))
 
 
 def _plan(given: argparse.Namespace) -> Answer:
-    plan = Deidentifier(**policy_files.read(given.file)[1]).plan(read_table(given.data))
+    plan = Deidentifier(**policy_files.read(given.file)[1]).plan(table(given.data))
     return Answer("\n".join(map(plain, str(plan).splitlines())), plan.to_json())
 
 
@@ -104,7 +104,7 @@ def _diff(given: argparse.Namespace) -> Answer:
 
 def _protect(given: argparse.Namespace) -> Answer:
     step = Deidentifier.from_policy(given.policy, key=given.key)
-    released = step.fit_transform(read_table(given.table))
+    released = step.fit_transform(table(given.table))
     write_table(released, given.out)
     said = step.summary_
     facts = {
@@ -113,6 +113,6 @@ def _protect(given: argparse.Namespace) -> Answer:
         "kept": list(said.kept),
         "dropped": list(said.dropped),
     }
-    facts |= {"made": list(said.made), "covered whole": said.whole, "policy": said.policy}
+    facts |= {"made": list(said.made), "covered_whole": said.whole, "policy": said.policy}
     shown = {name: ", ".join(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}
     return Answer(f"{plain(given.out)}: written.\n{lines(shown.items())}", json.dumps(facts | {"out": given.out}))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "command.md").read_text().partition("## In scripts and CI")[0]
+PAGE = (ROOT / "docs" / "command.md").read_text().partition("## Tables")[0]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CALL = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 IDS = ("5e0c92d1", "90ab7f3c")  # as the page has them: the older key and the newer one

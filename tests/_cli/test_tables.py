@@ -52,7 +52,7 @@ def test_protect_refuses_what_is_not_named(run, keys, tmp_path):
     """A column that the policy does not name stops the command, and no file is written."""
     (tmp_path / "more.csv").write_text(CSV.replace("note", "ssn", 1))
     code, said = run("protect", "more.csv", "out.csv", "--policy", "people.toml", "--key", "env:KEYS")
-    assert code == 3
+    assert code == 1
     assert "'ssn'" in said
     assert not (tmp_path / "out.csv").exists()
     assert run("protect", "people.csv", "out.txt", "--policy", "people.toml", "--key", "env:KEYS")[0] == 1
@@ -69,7 +69,9 @@ def test_check(run, ask, keys, tmp_path):
     assert "line 6" in said
     assert "Did you mean 'Masker'" in said
     (tmp_path / "few.csv").write_text("id\nP-1\n")
-    assert run("policy", "check", "people.toml", "--data", "few.csv")[0] == 3
+    assert run("policy", "check", "people.toml", "--data", "few.csv")[0] == 1
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1canary")
+    assert run("policy", "check", "people.toml", "--data", "cut.parquet")[0] == 3
 
 
 def test_plan(run, ask, keys):
