@@ -32,21 +32,14 @@ def read_table(path: str | os.PathLike[str]) -> PandasTable:
     Raises
     ------
     InputError
-        The file holds no table; the message shows nothing of it.
+        The file holds no table, or rows with more cells than its header has names; the message shows nothing of it.
     OSError
         The file cannot be read.
     """
-    with Path(path).open("rb") as file:
-        is_parquet = file.read(len(magic.PARQUET.begins)) == magic.PARQUET.begins
-        file.seek(0)
-        try:
-            if is_parquet:
-                return pd.read_parquet(file)
-            table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
-            return table.apply(_typed)
-        except (ValueError, OSError, MemoryError):  # their messages may hold cells; ArrowInvalid is a ValueError
-            pass
-    raise InputError(f"{os.fspath(path)!r} is neither a whole Parquet file nor a CSV file with a header.")
+    table = _read(path)
+    if table is None:
+        raise InputError(f"{os.fspath(path)!r} is neither a whole Parquet file nor a CSV file with a header.")
+    return table
 
 
 def write_table(table: PandasTable, path: str | os.PathLike[str]) -> None:
@@ -67,6 +60,26 @@ def write_table(table: PandasTable, path: str | os.PathLike[str]) -> None:
             table.to_parquet(file, index=False)
         else:
             file.write(table.to_csv(index=False).encode())
+
+
+def _read(path: str | os.PathLike[str]) -> PandasTable | None:
+    """Return a table, or None if a file holds none: the words of pandas may hold cells."""
+    with Path(path).open("rb") as file:
+        is_parquet = file.read(len(magic.PARQUET.begins)) == magic.PARQUET.begins
+        file.seek(0)
+        try:
+            if is_parquet:
+                return pd.read_parquet(file)
+            table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
+        except (ValueError, OSError, MemoryError):  # ArrowInvalid is a ValueError
+            return None
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas takes the first cell of each row for an index, and puts the others under the names before their own.
+        raise InputError(
+            f"{os.fspath(path)!r} has rows with more cells than its header has names, so no cell would be under its "
+            "own name. Correct the file: look for commas at the ends of its lines."
+        )
+    return table.apply(_typed)
 
 
 def _typed(column: pd.Series) -> pd.Series:

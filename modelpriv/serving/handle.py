@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from modelpriv import sealing
 from modelpriv._core import events
 from modelpriv._core.checks import Number, check
-from modelpriv.errors import LockedError, ModelprivError, SealedFileError
+from modelpriv.errors import KeyUnavailableError, LockedError, SealedFileError
 from modelpriv.models.readiness import check_ready
 from modelpriv.serving.place import to_place
 from modelpriv.serving.status import Status
-from modelpriv.serving.watching import Watched
+from modelpriv.serving.watching import Watched, described
 
 if TYPE_CHECKING:
     import os
@@ -207,11 +207,12 @@ class ModelHandle(Watched):
         with self._lock:
             stamp = self._place.stamp()
             if stamp == self._now.stamp:
+                self._error = None
                 return False
             try:
                 fresh = self._load("reload", stamp)
             except BaseException as error:
-                self._error = f"{type(error).__name__}: {error}"
+                self._error = described(error)
                 raise
             self._error = None
             changed = fresh.claims.file_id != self._now.claims.file_id
@@ -257,12 +258,12 @@ class ModelHandle(Watched):
     def _look(self) -> None:
         """Reload if there is something new; what a new version lacks may come later, other faults do not go away."""
         stamp = self._place.stamp()
-        if stamp in (self._now.stamp, self._refused):
+        if stamp == self._refused:
             return
         try:
             self.reload()
-        except (ModelprivError, OSError) as error:
-            waiting = isinstance(error, OSError) or type(error).__name__ == "KeyUnavailableError"
+        except Exception as error:  # noqa: BLE001 - a model raises what it likes; `status` says it
+            waiting = isinstance(error, OSError | MemoryError | KeyUnavailableError)
             self._refused = None if waiting else stamp
 
 

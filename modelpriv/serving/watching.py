@@ -6,7 +6,9 @@ import os
 import threading
 import weakref
 
-__all__ = ["Watched"]
+from modelpriv.errors import ModelprivError
+
+__all__ = ["Watched", "described"]
 
 
 class Watched:
@@ -37,6 +39,13 @@ class Watched:
         self._closed.set()
 
 
+def described(error: BaseException) -> str:
+    """Say what went wrong, for a health check: the words of a model's own errors may quote a cell of its sample."""
+    if isinstance(error, ModelprivError | OSError):
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}, raised by the model: its words may quote a cell. Call reload() to see them."
+
+
 def _follow(reference: weakref.ref[Watched], closed: threading.Event, every: float) -> None:
     while not closed.wait(every):
         watched = reference()
@@ -45,7 +54,7 @@ def _follow(reference: weakref.ref[Watched], closed: threading.Event, every: flo
         try:
             watched._look()  # noqa: SLF001 - of this module
         except Exception as error:  # noqa: BLE001 - the thread must go on, whatever a model's unpickling raises
-            watched._error = f"{type(error).__name__}: {error}"  # noqa: SLF001
+            watched._error = described(error)  # noqa: SLF001
         del watched
 
 

@@ -60,6 +60,18 @@ def test_protect_refuses_what_is_not_named(run, keys, tmp_path):
     assert run("protect", "nowhere.csv", "out.csv", "--policy", "people.toml")[0] == 3
 
 
+@pytest.mark.parametrize("row", ["36,Canary,", "36,Canary,more"])
+def test_protect_refuses_cells_without_a_name(run, tmp_path, row):
+    """Rows that are longer than the header are refused: their cells would be under the names of other columns."""
+    (tmp_path / "long.csv").write_text(f"age,name\n{row}\n{row}\n")
+    (tmp_path / "kept.json").write_text('{"version": 1, "columns": {"age": "keep", "name": "drop"}}')
+    code, said = run("protect", "long.csv", "out.csv", "--policy", "kept.json")
+    assert code == 3
+    assert "more cells than its header" in said
+    assert "Canary" not in said
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_check(run, ask, keys, tmp_path):
     """A policy that can be used is said to be so; a fault is shown with its line."""
     assert ask("policy", "check", "people.toml", "--data", "people.csv")["columns"] == 6

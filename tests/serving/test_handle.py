@@ -175,6 +175,29 @@ def test_a_sample_is_predicted(path, keyring):
     ModelHandle(path, key=keyring, sample=[[1.0]]).close()
 
 
+@pytest.mark.parametrize("every", [0, 0.02])
+def test_a_status_quotes_no_cell(path, keyring, every):
+    """A version that fails on the sample is refused by the class of its error, whose words may quote a cell."""
+    modelpriv.dump(keyed(keyring), path, key=keyring)
+    with ModelHandle(path, key=keyring, sample=X.replace("a", "canary"), every=every) as handle:
+        modelpriv.dump(Ridge().fit(X.assign(id=1.0), [1.0, 2.0, 3.0]), path, key=keyring)
+        if not every:
+            with pytest.raises(ValueError, match="canary"):
+                handle.reload()
+        assert until(lambda: handle.status().error)
+        assert "canary" not in handle.status().error
+        assert handle.status().error.startswith("ValueError")
+
+
+def test_a_file_that_comes_back(path, keyring):
+    """While the file is away the status says so, and no longer than that."""
+    with ModelHandle(path, key=keyring, every=0.02) as handle:
+        path.rename(path.with_name("away"))
+        assert until(lambda: handle.status().error)
+        path.with_name("away").rename(path)
+        assert until(lambda: handle.status().error is None)
+
+
 def test_a_key_that_comes_later(path, keyring, monkeypatch):
     """A key that a URI names is fetched again, so that a version under a newer key answers once the key is there."""
     monkeypatch.setenv("RING", keyring.export_secret())
