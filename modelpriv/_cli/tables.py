@@ -33,7 +33,7 @@ they differ. It compares rules, not what they do to the rows of a table."""
 _PROTECT = """\
 Protect TABLE by a policy, and write the result to OUT: Parquet or CSV, by its suffix. All of it is written or nothing.
 A column that the policy does not name is refused. The summary says how many cells did not fit their format. The table
-has to fit into memory. It cannot tell whether people stand out by what is left."""
+has to fit into memory. It cannot tell whether someone can be singled out."""
 
 
 def add(parser: Parser) -> None:

@@ -23,7 +23,7 @@ class Change:
     columns : str
         What the rule is for.
     before, after : str
-        The rules; empty where there is none.
+        The rules; empty if a policy has no such rule.
     shows_before, shows_after : str
         What everyone sees.
 

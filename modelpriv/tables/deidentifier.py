@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from modelpriv._columns.families import families
 from modelpriv._columns.frame import open_frame
 from modelpriv._core import compat, events
 from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.tables import parts, restoring
+from modelpriv.tables.looking_ahead import LookingAhead
 from modelpriv.tables.made_from_policies import MadeFromPolicies
-from modelpriv.tables.plan import Plan, planned
-from modelpriv.tables.protecting import ProtectingTables, summaries
+from modelpriv.tables.protecting import summaries
 
 if TYPE_CHECKING:
     from typing import Self
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Deidentifier"]
 
 
-class Deidentifier(MadeFromPolicies, ProtectingTables):
+class Deidentifier(MadeFromPolicies, LookingAhead):
     """Protect a whole table by rules in which every column is named.
 
     A column without a rule is refused, or dropped if you say so. It is never kept. All columns are protected, or the
@@ -52,6 +51,12 @@ class Deidentifier(MadeFromPolicies, ProtectingTables):
         What the result has to pass before it is given out: objects with a method ``check`` or functions that take the
         result and raise.
 
+    claim : {"hipaa-safe-harbor", "hipaa-limited", "pci-dss", "gdpr-pseudonymised", "gb-t-37964"}, optional
+        The legal text whose clauses the rules have to answer; `fit` refuses rules that do not, with the clause. It is
+        no legal advice.
+    roles : dict of str to str, optional
+        What columns hold, for the claim: ``"name"``, ``"postcode"``, ``"date_of_birth"``, ``"measure"`` ...
+
     Attributes
     ----------
     steps_ : list of (str, list of transformers)
@@ -73,7 +78,7 @@ class Deidentifier(MadeFromPolicies, ProtectingTables):
     -----
     *Protects against* forgetting a column: one that was added, renamed or moved, or that holds another family of types
     than at fit, is refused by name. *Leaks* what the transformers leak, and all of what is kept; `plan` says it column
-    by column. It *cannot* tell whether people stand out by what is left: pass a ``check``.
+    by column. It *cannot* tell whether someone can be singled out: pass a ``check``.
 
     Examples
     --------
@@ -97,12 +102,16 @@ class Deidentifier(MadeFromPolicies, ProtectingTables):
         unnamed: str = "raise",
         missing: str = "raise",
         check: object = None,
+        claim: str | None = None,
+        roles: dict[str, str] | None = None,
     ) -> None:
         self.rules = rules
         self.key = key
         self.unnamed = unnamed
         self.missing = missing
         self.check = check
+        self.claim = claim
+        self.roles = roles
 
     # --- protecting ---
 
@@ -289,43 +298,6 @@ class Deidentifier(MadeFromPolicies, ProtectingTables):
             if column in rule.names:
                 return list(step.tokens_for(values, column=column))
         raise ParameterError(f"column={column!r} is not a column that a FieldEncryptor alone encrypts.")
-
-    # --- looking ahead ---
-
-    def plan(self, X: Table) -> Plan:
-        """Say what becomes of each column of a table, and what it still shows; nothing is protected.
-
-        Parameters
-        ----------
-        X : table
-            The table.
-
-        Returns
-        -------
-        plan : Plan
-            A row for each column. It holds no value.
-        """
-        frame = open_frame(X)
-        return planned(self._resolved(frame), frame.names, families(frame))
-
-    def preview(self, X: Table, n: int = 5) -> dict[str, Table]:
-        """Show the first rows before and after. The one half holds originals: show it to no one who may not see them.
-
-        Parameters
-        ----------
-        X : table
-            The table.
-        n : int, default=5
-            How many rows.
-
-        Returns
-        -------
-        dict of str to table
-            ``"originals"`` and ``"released"``.
-        """
-        head = open_frame(X).native[:n]
-        fresh = type(self)(**self.get_params(deep=False)).set_params(check=None)
-        return {"originals": head, "released": fresh.fit_transform(head)}
 
     @property
     def summary_(self) -> Summary:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from modelpriv.tables import policy as policies
-from modelpriv.tables import policy_files
+from modelpriv.tables import policy_files, profiles
 from modelpriv.tables.nested import NestedRules
 
 if TYPE_CHECKING:
@@ -53,6 +53,34 @@ class MadeFromPolicies(NestedRules):
         """
         given = policy_files.read(policy)[1] if isinstance(policy, str | os.PathLike) else policies.parse(policy)
         return cls(**given, key=key, check=check)
+
+    @classmethod
+    def from_profile(cls, profile: str, roles: dict[str, str], *, key: object = None, check: object = None) -> Self:
+        """Make a Deidentifier with a rule for each column by what it holds, and the claim of that name.
+
+        Parameters
+        ----------
+        profile : {"hipaa-safe-harbor", "hipaa-limited", "pci-dss", "gdpr-pseudonymised", "gb-t-37964"}
+            The legal text. What it asks is in the documentation of releases, with the sources.
+        roles : dict of str to str
+            What each column holds.
+        key : Keyring or str, optional
+            The keyring, or its URI.
+        check : object, callable or list of these, optional
+            What the result has to pass.
+
+        Returns
+        -------
+        Deidentifier
+            Not fitted. Change its rules where you know better, or write them down with `to_policy`.
+
+        Raises
+        ------
+        ParameterError
+            The profile or a role is unknown.
+        """
+        rules = profiles.rules_for(profile, roles)
+        return cls(rules, key=key, check=check, claim=profile, roles=dict(roles))
 
     def to_policy(self, path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         """Return the rules as a policy, and write them to a file if a path is given.

@@ -61,8 +61,8 @@ class PlannedColumn:
 class Plan:
     """What becomes of each column of a table: print it, or look at it in a notebook.
 
-    It protects nothing. It leaks names of columns, and no value. It cannot tell whether the result is anonymous: who
-    stands out by what is kept or coarse, a check of the result tells.
+    It protects nothing. It leaks names of columns, and no value. It cannot tell whether the result is anonymous:
+    a check of the result tells who can be singled out.
 
     Parameters
     ----------

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from modelpriv._core import json
 from modelpriv.errors import ParameterError
 from modelpriv.tables.rules import label, pairs
-from modelpriv.transformers import field_encryptor, generalizer, masker, projection, pseudonymizer, replacer
+from modelpriv.transformers import (
+    date_shifter,
+    field_encryptor,
+    generalizer,
+    masker,
+    projection,
+    pseudonymizer,
+    replacer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +61,7 @@ class PolicyError(ParameterError):
 def transformers() -> dict[str, type]:
     """Return the transformers that a policy can name."""
     found = [
+        date_shifter.DateShifter,
         field_encryptor.FieldEncryptor,
         generalizer.Generalizer,
         masker.Masker,
@@ -162,7 +171,7 @@ def _transformer(place: str, value: Any) -> Any:
     name = value["transformer"]
     if name not in transformers():
         raise PolicyError(
-            f"{place}.transformer is {name!r}, which is none.{_nearest(name, transformers())}", place, name
+            f"{place}.transformer is {name!r}, which does not exist.{_nearest(name, transformers())}", place, name
         )
     given = {key: one for key, one in value.items() if key != "transformer"}
     if "key" in given:

@@ -12,10 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from modelpriv._columns.families import families
 from modelpriv._columns.frame import open_frame
 from modelpriv._core import compat, events
-from modelpriv._core.checks import OneOf, check
+from modelpriv._core.checks import InstanceOf, OneOf, check
 from modelpriv.errors import InputError, ParameterError, ParameterTypeError
-from modelpriv.tables import parts, policy, restoring
+from modelpriv.tables import claims, parts, policy, restoring
 from modelpriv.tables.nested import NestedRules
+from modelpriv.tables.profiles import check_roles
 from modelpriv.tables.rules import ColumnRule, resolve
 from modelpriv.tables.summary import Summary
 from modelpriv.transformers.fitted import PlainState
@@ -38,6 +39,8 @@ class ProtectingTables(NamedColumns, PlainState, TransformerMixin, NestedRules):
     unnamed: str
     missing: str
     check: Any
+    claim: str | None
+    roles: Any
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -56,6 +59,7 @@ class ProtectingTables(NamedColumns, PlainState, TransformerMixin, NestedRules):
                 "Deidentifier."
             )
         rules = self._resolved(frame)
+        claims.check_claim(str(self.claim), self._answers(rules, frame))
         steps = [parts.prepared(rule, frame, self.key) if rule.protects else [] for rule in rules]
         outcomes = [
             parts.fit_part(rule, made, frame, y, whole) if rule.protects else []
@@ -90,6 +94,10 @@ class ProtectingTables(NamedColumns, PlainState, TransformerMixin, NestedRules):
         summaries[self] = _summary(frame, rules, whole, time.perf_counter() - start, digest)
         return frame.as_wanted(table, compat.wanted_output(self))
 
+    def _answers(self, rules: list[ColumnRule], frame: Frame) -> list[claims.Answered]:
+        """Return the clauses of the claim, with what answers them."""
+        return [] if self.claim is None else claims.answers(self.claim, rules, frame.names, self.roles or {})
+
     def _digest(self) -> str | None:
         """Return the digest of the rules as a policy; None if they cannot be written as one."""
         try:
@@ -111,6 +119,9 @@ class ProtectingTables(NamedColumns, PlainState, TransformerMixin, NestedRules):
     def _check_parameters(self) -> None:
         check("unnamed", self.unnamed, OneOf("raise", "drop"))
         check("missing", self.missing, OneOf("raise", "ignore"))
+        check("claim", self.claim, OneOf(*claims.CLAIMS), None)
+        check("roles", self.roles, InstanceOf(dict, words="a dict of columns to roles"), None)
+        check_roles(self.roles or {})
         self._checks()
 
     def _checks(self) -> list[Callable[[Any], object]]:

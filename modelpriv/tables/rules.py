@@ -102,7 +102,7 @@ def resolve(rules: object, frame: Frame, *, unnamed: str, missing: str) -> list[
     Raises
     ------
     ParameterError, ParameterTypeError
-        A rule is none, two rules are for one column, or a column of the rules is missing.
+        A rule makes no sense, two rules are for one column, or a column of the rules is missing.
     InputError
         Columns of the table have no rule.
     """
@@ -169,7 +169,7 @@ def _derived(key: Any, source: Any, steps: tuple[Any, ...] | str, frame: Frame) 
     if source not in frame.names:
         raise ParameterError(f"the rule for {label(key)} takes column {source!r}, which the table does not have.")
     if isinstance(steps, str):
-        raise ParameterError(f"the rule for {label(key)} must be a transformer: a copy would be kept in the clear.")
+        raise ParameterError(f"the rule for {label(key)} must be a transformer: a copy would be kept in plain text.")
     return ColumnRule((frame.names.index(source),), (key,), steps, label(key))
 
 

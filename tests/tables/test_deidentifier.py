@@ -187,7 +187,7 @@ WRONG = {
     "an empty list": ({"a": []}, ParameterTypeError, "must be a transformer"),
     "no rules": ("keep", ParameterTypeError, "rules must be a dict"),
     "own columns": ({"a": Masker("phone", columns=["b"])}, ParameterError, "leave it out"),
-    "a copy": ({"a": "keep", "b": ("a", "keep")}, ParameterError, "in the clear"),
+    "a copy": ({"a": "keep", "b": ("a", "keep")}, ParameterError, "in plain text"),
     "no source": ({"a": "keep", "b": ("c", Masker())}, ParameterError, "takes column 'c'"),
     "nothing left": ({"a": "drop"}, ParameterError, "drop every column"),
     "a chain with others": ({"a": [Masker(), StandardScaler()]}, ParameterError, "let it be the only one"),

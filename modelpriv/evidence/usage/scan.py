@@ -28,7 +28,7 @@ _TOKEN = 28  # characters of the shortest token
 # A token begins with the byte 11, 12, 19 or 1a, so in base64url with E or G; see `modelpriv.kernels.aes.token`.
 _RUN = re.compile(rb"[A-Za-z0-9_-]*")
 _IN_TEXT = re.compile(rb"(?<![A-Za-z0-9_-])[EG][A-Za-z0-9_-]{27,}")
-# In a pickle the length of a text stands before it, as one, four or eight bytes, and may look like a character.
+# In a pickle the length of a text comes before it, as one, four or eight bytes, and may look like a character.
 _IN_PICKLE = re.compile(
     rb"[EG](?:(?<=[\x8cCU].[EG])|(?<=[XBT].{4}[EG])|(?<=[\x8d\x8e].{8}[EG])|(?<=S['\"][EG])|(?<=V[EG]))[A-Za-z0-9_-]{27,}",
     re.DOTALL,
