@@ -19,7 +19,7 @@ FLOORS = [
     {"errors", "_core"},
     {"_columns", "kernels"},
     {"keys"},
-    {"transformers", "sealing", "audit", "leaks"},
+    {"transformers", "sealing", "audit", "leaks", "detection"},
     {"models", "tables"},
     {"evidence"},
     {"integrations", "serving"},
@@ -38,6 +38,7 @@ ARROWS = {
     "audit": {"_core", "errors", "keys"},
     "leaks": {"_core", "errors"},
     "sealing": {"_core", "errors", "keys", "leaks"},
+    "detection": {"_columns", "_core", "errors", "kernels"},
     "transformers": {"_columns", "_core", "errors", "kernels", "keys"},
     "models": {"_core", "errors", "keys", "sealing"},
     "tables": {"_columns", "_core", "errors", "keys", "transformers"},
@@ -52,7 +53,19 @@ ARROWS = {
 
 KERNELS_MAY_USE = {"numpy", "pyarrow", "cryptography", "pybase64", "regex"}
 KNOW_CONTAINERS = {"_columns", "testing", "integrations"}
-PUBLIC = {"audit", "errors", "evidence", "integrations", "kernels", "keys", "sealing", "serving", "tables", "testing"}
+PUBLIC = {
+    "audit",
+    "detection",
+    "errors",
+    "evidence",
+    "integrations",
+    "kernels",
+    "keys",
+    "sealing",
+    "serving",
+    "tables",
+    "testing",
+}
 # Public for who reads the source, and named in no pickle: users import what is in them from ``modelpriv``.
 READABLE = {"leaks", "models", "transformers"}
 
