@@ -180,9 +180,10 @@ def test_what_a_terminal_obeys(capsys, tmp_path, monkeypatch):
 def test_the_passphrase_is_asked_for(capsys, monkeypatch, tmp_path):
     """At a terminal the passphrase is asked for, twice for a new file; elsewhere it must be set."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: False))
-    code, said = ends(capsys, "keygen", "keys.json")
-    assert (code, "set MODELPRIV_PASSPHRASE" in said) == (3, True)
+    for closed in (None, SimpleNamespace(isatty=lambda: False)):
+        monkeypatch.setattr(sys, "stdin", closed)
+        code, said = ends(capsys, "keygen", "keys.json")
+        assert (code, "set MODELPRIV_PASSPHRASE" in said) == (3, True)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
     answers, asked = iter([PASSPHRASE, "another", PASSPHRASE, PASSPHRASE, PASSPHRASE, PASSPHRASE]), []
     monkeypatch.setattr(getpass, "getpass", lambda prompt: asked.append(prompt) or next(answers))

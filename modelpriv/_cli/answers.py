@@ -65,7 +65,8 @@ def for_each(given: argparse.Namespace, act: Callable[[str], tuple[str, dict[str
         except (ModelprivError, OSError) as error:
             why = sentence(error, given.parser.arguments)
             failed.append({"file": path, "why": why})
-            problems.append(f"{plain(path)}: {why}")
+            named = why.startswith(f"{plain(path)}: ") or repr(path) in why
+            problems.append(why if named else f"{plain(path)}: {why}")
             code = max(code, exit_of(error, asks=False))
         else:
             lines.append(f"{plain(path)}: {line}")

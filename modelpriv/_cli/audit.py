@@ -40,6 +40,7 @@ Close the current file of the audit log LOG and open the next one, while program
 name LOG is renamed to LOG.000001 and so on; one that logrotate renamed keeps its name. Call this in 'postrotate', as a
 user who may write the log. It does not protect files that are then deleted: verify says which one is missing."""
 _UNVERIFIED = "unverified, since there is no --key:"
+_IN_EACH = {"seq", "time", "action", "mac"}
 _NOTED = "--expected-head HEAD] [--expected-id ID] [--grant ID] [--first-file N"
 
 
@@ -151,7 +152,7 @@ def _event(line: bytes, name: str) -> dict[str, Any]:
         fields = json.loads(line)
     except ValueError:
         fields = None
-    if not isinstance(fields, dict):
+    if not isinstance(fields, dict) or not fields.keys() >= _IN_EACH:
         raise SealedFileError(f"{name}: it is not a line of an audit log.")
     return fields
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import getpass
 import os
 import re
@@ -58,7 +59,7 @@ def ask(name: str, variable: str = PASSPHRASE, *, new: bool = False) -> str:
     """
     if (found := os.environ.get(variable)) is not None:
         return found
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise KeyUnavailableError(f"{name} needs a passphrase: set {variable}, or run this at a terminal.")
     first = getpass.getpass(f"{'New passphrase' if new else 'Passphrase'} for {name}: ")
     if new and getpass.getpass("Again: ") != first:
@@ -136,6 +137,8 @@ def store(key: Keyring | Identity | SigningKey, where: KeyringURI) -> None:
     path = Path(where.place).expanduser()
     if path.exists():
         raise ParameterError(f"{str(path)!r} is there already, and is not replaced. Give another path.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     key.save(path, passphrase=ask(str(path), new=True))
 
 

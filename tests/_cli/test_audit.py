@@ -166,7 +166,7 @@ def test_show_an_altered_log(run, log, tmp_path):
     assert log
 
 
-@pytest.mark.parametrize("content", [b"\xff\n", b"5\n", b'{"a":'])
+@pytest.mark.parametrize("content", [b"\xff\n", b"5\n", b'{"a":', b'{"format":"modelpriv keyring"}\n'])
 def test_show_what_is_no_log(run, tmp_path, content):
     """A file that holds something else is refused by its line."""
     (tmp_path / "file").write_bytes(content)

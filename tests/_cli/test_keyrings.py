@@ -39,6 +39,12 @@ def test_keygen_replaces_nothing(run):
     assert held().key_ids == keys.key_ids
 
 
+def test_keygen_in_a_folder_that_is_not_there(run):
+    """A folder that is missing is named, with 3, and not a file that was never there."""
+    code, said = run("keygen", "nowhere/keys.json")
+    assert (code, said.startswith("modelpriv: nowhere: there is no such folder.")) == (3, True)
+
+
 def test_keygen_takes_the_words_of_a_uri(run, tmp_path):
     """The URI of a file names that file, and a variable of the environment is refused: nothing could set it."""
     assert run("keygen", "file:keys.json")[0] == 0

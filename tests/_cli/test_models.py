@@ -152,6 +152,7 @@ def test_one_of_several_files_fails(run, keys, tmp_path):
     assert code == 3
     assert ways("a") == [keys.primary]
     assert all(f"modelpriv: {name}: " in said for name in ("b", "c", "nowhere"))
+    assert "nowhere: nowhere" not in said
     said = run("rewrap", "b", "a", "--key", "env:KEYS", "--json")[1]
     found = json.loads(said.splitlines()[0])
     assert [one["file"] for one in found["files"]] == ["a"]
