@@ -97,7 +97,7 @@ def read_numpy(values: npt.NDArray[Any], name: object) -> Native:
     elif dtype == np.float16:
         cells = cells.astype(np.float32)
     type_ = _NUMPY_TEXT.get(dtype.kind)
-    data = one_chunk(convert(lambda: pa.array(cells, type_, from_pandas=True), name, dtype))
+    data = one_chunk(convert(lambda: _to_arrow(cells, type_), name, dtype))
     if dtype.kind in "mM" and unit not in _EXACT_UNITS:
         # numpy and Arrow both let what is too large for a coarser unit, or for a date, wrap around.
         same = data.to_numpy(zero_copy_only=False).astype(dtype, copy=False) == values
@@ -106,6 +106,21 @@ def read_numpy(values: npt.NDArray[Any], name: object) -> Native:
                 f"Column {name!r} has dtype {dtype} and holds times too far off to be read. Remove them first."
             )
     return Native(data, DType("numpy", data.type, dtype))
+
+
+def _to_arrow(cells: npt.NDArray[Any], type_: ArrowType) -> Any:
+    """Return an array in Arrow; one without NaN or NaT as it is, which Arrow would copy to find its nulls."""
+    kind, size = cells.dtype.kind, len(cells)
+    if kind == "f" and size:
+        with np.errstate(invalid="ignore"):
+            lowest = cells.min()
+        if not np.isnan(lowest):
+            return pa.array(cells)
+    if kind in "mM" and size and np.datetime_data(cells.dtype)[0] in _EXACT_UNITS:
+        numbers: Any = cells.view(np.int64)
+        if numbers.min() != np.iinfo(np.int64).min:
+            return pa.array(numbers).view(pa.from_numpy_dtype(cells.dtype))
+    return pa.array(cells, type_, from_pandas=True)
 
 
 def _plain(type_: ArrowType) -> ArrowType:

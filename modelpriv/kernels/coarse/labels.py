@@ -66,7 +66,12 @@ def lookup(labels: Sequence[str], among: Codes | None = None) -> Callable[[Codes
     word = next(size for size in _WORDS if size >= width)
     numbers = np.frombuffer(b"".join(label.ljust(word) for label in written), f"u{word}")
     numbers = numbers if among is None else numbers[among]
-    return lambda places, absent: first_bytes(numbers.take(places).view(np.uint8).reshape(-1, word), width, absent)
+
+    def found(places: Codes, absent: Mask) -> pa.Array[Any]:
+        rows = numbers.take(places.astype(np.intp, copy=False))  # numpy is slow with narrower ones
+        return first_bytes(rows.view(np.uint8).reshape(-1, word), width, absent)
+
+    return found
 
 
 def first_bytes(matrix: npt.NDArray[np.uint8], width: int, absent: Mask) -> pa.Array[Any]:

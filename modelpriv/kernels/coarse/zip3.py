@@ -54,11 +54,14 @@ def prefixes_of_text(cells: pa.Array[Any]) -> tuple[Codes, Mask]:
     """Return the first three digits of texts like 02139, 021394307 and 02139-4307; and which texts have none."""
     text = as_matrix(cells)
     if text is not None and text.shape[1] == 5 and int((digits := text - np.uint8(48)).max()) <= 9:  # noqa: PLR2004
-        return digits[:, 0] * np.uint16(100) + digits[:, 1] * np.uint8(10) + digits[:, 2], None
+        found = digits[:, 0] * np.uint16(100)
+        found += digits[:, 1] * np.uint8(10)
+        found += digits[:, 2]
+        return found.astype(np.int64), None
     encoded: Any = cells.dictionary_encode()
     known = encoded.dictionary
     fits = pc.fill_null(pc.match_substring_regex(known, r"^[0-9]{5}(-?[0-9]{4})?$"), False)
-    first = pc.utf8_slice_codeunits(pc.if_else(fits, known, "000"), 0, 3).cast(pa.int64())
+    first: Any = pc.utf8_slice_codeunits(pc.if_else(fits, known, "000"), 0, 3).cast(pa.int64())
     places = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)
     if not len(known):
         return np.zeros(len(cells), np.int64), np.ones(len(cells), bool)

@@ -106,6 +106,7 @@ class Generalizer(KeyedColumnTransformer):
         Names of the bins, one more than edges.
     length : int, optional
         How many characters of a code stay. A code that is shorter fits no class; one that is as long stays whole.
+        Integers lack leading zeros: make text of full width of them first, where codes have them.
     sparse : {"census-2000", "census-2010", "census-2020"}, default="census-2000"
         The census whose sparse areas become ``000``: 17, 14 and 18 of them.
     hierarchy : dict, table or path, optional

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,7 @@ def by_prefix(length: int) -> Way:
     return Way("text and integers", [is_text, pa.types.is_integer], run)
 
 
+@functools.cache
 def by_zip3(table: str) -> Way:
     """Return the way of ZIP codes to their first three digits, where the area is large enough."""
     shown = areas(table)

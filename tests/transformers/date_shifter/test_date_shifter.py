@@ -266,6 +266,31 @@ def test_no_date_column_is_forgotten():
     assert step.transform(STAYS.assign(left=None, admitted=None)).isna().sum().tolist() == [0, 4, 4, 0]
 
 
+def test_a_call_that_fails_moves_nothing():
+    """Where the second of two columns is refused, nothing comes out, and the table and the object are as they were."""
+    table = STAYS.assign(left=[dt.date(9999, 12, 31)] * 4, admitted=STAYS["left"], patient=[3, 4, 5, 6])
+    before, step = table.copy(deep=True), shifter()
+    with pytest.raises(InputError, match="Column 'left'"):
+        step.fit_transform(table)
+    pd.testing.assert_frame_equal(table, before)
+
+
+@given(st.permutations(["patient", "admitted", "left", "ward"]), st.sampled_from(["added", "renamed", "ordered"]))
+def test_other_columns_than_at_fit_are_refused(names, change):
+    """A table whose columns were added, renamed or reordered since fit is refused in both directions."""
+    step = shifter().fit(STAYS)
+    other = {
+        "added": lambda: STAYS.assign(born=STAYS["left"]),
+        "renamed": lambda: STAYS.rename(columns={names[0]: "another"}),
+        "ordered": lambda: STAYS[names],
+    }[change]()
+    if list(other.columns) == list(STAYS.columns):
+        return
+    for call in (step.transform, step.inverse_transform):
+        with pytest.raises(ValueError, match=r"names|features|columns"):
+            call(other)
+
+
 def test_a_null_subject_is_refused():
     """A row without a subject has no shift, and is refused with its row in every call."""
     table = STAYS.assign(patient=[7, None, 7, 9])

@@ -246,6 +246,25 @@ def test_a_null_is_no_wildcard():
     assert coarse("frequent", [None, None, None, "a"], min_count=2, key=KEYS) == [None, None, None, "*"]
 
 
+def test_a_call_that_fails_returns_nothing():
+    """Where the second of two columns is refused, nothing comes out, the first is as it was, and so is the object."""
+    table = pd.DataFrame({"age": [37, 91], "name": ["Ada", "Alan"]})
+    before, step = table.copy(deep=True), Generalizer("interval", width=5)
+    with pytest.raises(InputError, match="Column 'name'"):
+        step.fit_transform(table)
+    pd.testing.assert_frame_equal(table, before)
+    assert not hasattr(step, "n_features_in_")
+
+
+def test_columns_that_fit_did_not_see_are_refused():
+    """A fitted object refuses a table with a column more, less or renamed: none passes unnoticed."""
+    table = pd.DataFrame({"age": [37], "ward": ["a"]})
+    step = Generalizer("interval", width=5, columns=["age"]).fit(table)
+    for other in (table.assign(born=1987), table[["age"]], table.rename(columns={"age": "years"})):
+        with pytest.raises(ValueError, match=r"names|features|columns"):
+            step.transform(other)
+
+
 # --- hierarchies ---
 
 
