@@ -112,6 +112,9 @@ def _cells(cells: Any, *, whole: bool) -> CellSample:
     nulls = looked_at - len(filled)
     filled = filled.take(pa.array(spread(len(filled), MOST)))
     family = _family(filled.type)
+    if family == "other":
+        none: Any = pa.array([], pa.large_string())
+        return CellSample(family, looked_at, looked_at - nulls, whole, none, np.zeros(0, np.int64))
     texts, rises, timed = _as_texts(filled, family)
     texts = texts.filter(pc.greater(pc.binary_length(texts), 0))
     # A column that was mostly null is not looked at in full: the share of nulls is that of all cells all the same.
@@ -153,9 +156,7 @@ def _as_texts(cells: Any, family: str) -> tuple[Any, bool, bool]:
         numbers = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         rises = len(numbers) > 1 and bool((np.diff(numbers) > 0).all())
         return _digits(cells), rises, False
-    if family == "flag":
-        return cells.cast(pa.large_string()), False, False
-    return pa.array([""] * 0, pa.large_string()), False, False
+    return cells.cast(pa.large_string()), False, False
 
 
 def _digits(cells: Any) -> Any:

@@ -126,6 +126,8 @@ def _by_header(cells: CellSample, said: Said) -> Decision | None:
         return Decision("coordinates", 1.0, 0.95)
     if kind in {"given_name", "family_name", "full_name"} and said.weak:
         return _weak_name(cells, kind)
+    if cells.family != "text" and kind in _WORDS:
+        return None  # a count of links, say
     share = _fits_header(cells, kind)
     if said.weak:
         doubtful = (kind == "free_text" and cells.words < _FREE) or (kind == "record_id" and not _is_code(cells))
@@ -202,6 +204,19 @@ _THINGS = (
 )
 _NUMBERED = {"card", "iban", "nhs_number", "chinese_id", "vat", "national_id", "ssn"}
 _IDENTITIES = {"nhs_number", "chinese_id", "national_id", "ssn"}
+_WORDS = {
+    "given_name",
+    "family_name",
+    "full_name",
+    "email",
+    "url",
+    "ip",
+    "uuid",
+    "iban",
+    "vat",
+    "user_name",
+    "free_text",
+}
 _NO_KIND = {"measurement", "category", "other", "quasi", "sensitive"}
 _LONGEST, _PARAGRAPH = {"place": 40, "record_id": 60, "user_name": 40, "full_name": 60}, 10_000
 # Kinds whose forms are also the forms of others that a header may name.

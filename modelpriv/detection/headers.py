@@ -22,7 +22,11 @@ class Said:
 
 
 def read_header(name: object) -> Said:
-    """Read a header: the longest phrase that it holds, and of equally long ones the last, says what the column is."""
+    """Read a header: the longest phrase that it holds, and of equally long ones the last, says what the column is.
+
+    What a number or a thing is called gives way to what a person is called, unless it holds that: "mean age" is an
+    age, and a "file name" is no name.
+    """
     if not isinstance(name, str):
         return Said(opaque=True)
     tokens = _tokens(name)
@@ -32,9 +36,18 @@ def read_header(name: object) -> Said:
     if not found:
         meaningless = all(len(token) < _SHORTEST or token in _MEANINGLESS for token in tokens)
         return Said(opaque=meaningless and not _HAN.search(name))
-    phrase = max(enumerate(found), key=lambda each: (len(each[1]), each[0]))[1]
+    telling = [phrase for phrase in found if not _is_neutral(phrase) and not _is_part(phrase, found)]
+    phrase = max(enumerate(telling or found), key=lambda each: (len(each[1]), each[0]))[1]
     kind, weak = _phrases()[phrase]
     return Said(kind, phrase, weak)
+
+
+def _is_neutral(phrase: str) -> bool:
+    return _phrases()[phrase][0] in {"measurement", "category", "other"}
+
+
+def _is_part(phrase: str, found: list[str]) -> bool:
+    return any(phrase in longer and phrase != longer and _is_neutral(longer) for longer in found)
 
 
 def _tokens(name: str) -> list[str]:

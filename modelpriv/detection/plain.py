@@ -105,7 +105,8 @@ def _texts(cells: CellSample, said: Said) -> _Found:
     ):
         return "free_text", cells.like(_SENTENCE), 0.8, ""
     if few or (said.kind == "category" and (cells.distinct < _HALF or cells.filled <= _GROUPS)):
-        return "category", 1.0, 0.8 if said.kind in {"quasi", "sensitive", "category"} else 0.7, ""
+        known = said.kind in {"quasi", "sensitive", "category"}
+        return "category", 1.0, 0.8 if known else 0.6, _GROUPED if not known and len(cells.counts) > _TOLD_APART else ""
     return _code(cells) or (("category", 1.0, 0.6, "") if said.kind == "quasi" else _TEXT)
 
 
@@ -130,6 +131,7 @@ def _few(cells: CellSample) -> bool:
 _TELLING = "the header says something about people"
 _CODES = "whole numbers that no header explains may be codes"
 _TEXT = ("text", 1.0, 0.4, "text of many values and no known form")
+_GROUPED = "values that no header explains and that repeat may be names"
 _CODED = "codes that occur in several rows may belong to people or to things"
 # One word with a digit in it, or in capitals only.
 _SENTENCE = r"\s|[\x{3001}\x{3002}\x{FF0C}\x{FF1B}]"  # a space, or a mark of Chinese
@@ -137,4 +139,4 @@ _USER = "^[a-z][a-z0-9._-]{3,20}$"
 _CODE = r"^[^\s]*[0-9][^\s]*$|^[A-Z]{2,8}$"
 _NEARLY, _UNIQUE, _HALF, _SOME = 0.95, 0.9, 0.5, 0.2
 _SMALL, _LONG_CODE, _POSTCODE, _OLD, _YEARS, _OLDEST, _DEGREES, _NORMED = 20, 5.5, 4, 60, 30, 120, 180, 3
-_PROSE, _LONG, _GROUPS, _PAIR, _REPEATED = 5, 25, 50, 2, 0.2
+_PROSE, _LONG, _GROUPS, _TOLD_APART, _PAIR, _REPEATED = 5, 25, 50, 12, 2, 0.2

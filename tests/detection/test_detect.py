@@ -128,6 +128,20 @@ def test_an_odd_column_does_not_stop_the_others():
     assert found["mail"].kind == "email"
 
 
+def test_types_that_are_not_looked_into_are_reviewed():
+    """Bytes and durations are reviewed, and their share of nulls is right."""
+    found = detect(pa.table({"photo": [b"\x00", None] * 50, "stay": pa.array([5, None] * 50, pa.duration("s"))}))
+    assert [(column.kind, column.proposal, column.evidence["nulls"]) for column in found] == [
+        ("text", "review", 0.5)
+    ] * 2
+
+
+def test_counts_of_things_are_no_things():
+    """A count of links is a number to look at, not a link."""
+    column = detect(pd.DataFrame({"email_count": RNG.integers(0, 900, SIZE)}))["email_count"]
+    assert (column.kind, column.review) == ("measurement", True)
+
+
 def test_few_cells_in_a_long_column_are_found():
     """A column that is null almost everywhere is looked at where it is not."""
     cells = np.full(100_000, None, object)
