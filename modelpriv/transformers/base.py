@@ -37,6 +37,7 @@ class Call:
     frame: Frame
     references: Mapping[Any, Column]
     first_row: int = field(default=0, kw_only=True)
+    target: Any = field(default=None, kw_only=True, repr=False)  # the `y` of a fit, for a child that uses it
 
     def part(self, rows: slice) -> Self:
         """Return the same call for some rows."""
@@ -92,15 +93,15 @@ class BaseColumnTransformer(NamedColumns, PlainState, TransformerMixin, BaseEsti
     # --- scikit-learn's face ---
 
     @events.audited
-    def fit(self, X: Table, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+    def fit(self, X: Table, y: object = None) -> Self:
         """Learn which columns to protect, and how the table holds them.
 
         Parameters
         ----------
         X : pandas, polars or pyarrow table, numpy array or list of rows, shape (n_samples, n_features)
             The table.
-        y : None
-            Ignored.
+        y : array-like, optional
+            A target. It is ignored, unless a method asks for it.
 
         Returns
         -------
@@ -114,19 +115,19 @@ class BaseColumnTransformer(NamedColumns, PlainState, TransformerMixin, BaseEsti
         InputError, InputTypeError
             A declared column is missing or cannot be protected, or `X` is not a table.
         """
-        self._fit(X)
+        self._fit(X, y)
         return self
 
     @events.audited
-    def fit_transform(self, X: Table, y: object = None, **fit_params: Any) -> Table:  # noqa: ARG002
+    def fit_transform(self, X: Table, y: object = None, **fit_params: Any) -> Table:
         """Fit to a table and protect it, reading each column once.
 
         Parameters
         ----------
         X : pandas, polars or pyarrow table, numpy array or list of rows, shape (n_samples, n_features)
             The table; it is not changed.
-        y : None
-            Ignored.
+        y : array-like, optional
+            A target. It is ignored, unless a method asks for it.
         **fit_params
             None are taken.
 
@@ -139,7 +140,7 @@ class BaseColumnTransformer(NamedColumns, PlainState, TransformerMixin, BaseEsti
             raise ParameterTypeError(
                 f"fit_transform of {type(self).__name__} takes X and y only, got {sorted(fit_params)}."
             )
-        return self._protect(*self._fit(X))
+        return self._protect(*self._fit(X, y))
 
     @events.audited
     def transform(self, X: Table) -> Table:
@@ -182,7 +183,7 @@ class BaseColumnTransformer(NamedColumns, PlainState, TransformerMixin, BaseEsti
 
     # --- the straight way of the data ---
 
-    def _fit(self, X: Table | Frame) -> tuple[dict[int, Column], Any]:
+    def _fit(self, X: Table | Frame, y: object = None) -> tuple[dict[int, Column], Any]:
         self._check()
         frame = open_frame(X)
         if frame.n_rows == 0:
@@ -191,7 +192,7 @@ class BaseColumnTransformer(NamedColumns, PlainState, TransformerMixin, BaseEsti
                 f"{type(self).__name__}."
             )
         columns = self._read(frame, self._find_columns(frame))
-        call = self._begin(frame, self._read_references(frame), fitting=True)
+        call = replace(self._begin(frame, self._read_references(frame), fitting=True), target=y)
         self._settle({position: self._learn(column, call) for position, column in columns.items()}, call)
         return columns, call
 

@@ -90,7 +90,7 @@ class Masker(BaseColumnTransformer):
     Notes
     -----
     ==============  ==================================================================================================
-    format          what stays, and of which cells
+    format          what stays, and in which cells
     ==============  ==================================================================================================
     ``"phone"``     separators (a space and ``-.()+/``) and the last 4 of 7 to 15 digits
     ``"email"``     the first character and the domain

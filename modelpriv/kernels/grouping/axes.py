@@ -78,8 +78,11 @@ class Axis:
 
     def ends(self, low: Ints, high: Ints) -> tuple[Ints, Ints]:
         """Return the first and last number below the lowest node above each range."""
-        depth = self.depths(low, high)
-        return self._first[depth, low], self._last[depth, low]
+        return self.below(self.depths(low, high), low)
+
+    def below(self, depth: Ints | int, numbers: Ints) -> tuple[Ints, Ints]:
+        """Return the first and last number below the node above each number at a depth."""
+        return self._first[depth, numbers], self._last[depth, numbers]
 
 
 def descend(column: Ints, threshold: Ints, left: Ints, right: Ints, cells: Sequence[Ints]) -> Ints:

@@ -62,9 +62,9 @@ def ranked(keys: npt.NDArray[Any], bound: int | None = None) -> tuple[npt.NDArra
     ordered = keys[order]
     new = np.empty(len(keys), bool)
     new[:1] = False
-    new[1:] = ordered[1:] != ordered[:-1]
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
     ranks = np.empty(len(keys), np.int64)
-    ranks[order] = np.cumsum(new)
+    ranks[order] = np.cumsum(new, dtype=np.int64)
     new[:1] = True
     return ranks, ordered[new]
 
@@ -90,17 +90,21 @@ def _as_numbers(cells: Any) -> npt.NDArray[Any] | None:
 def _by_numbers(cells: Any, numbers: npt.NDArray[Any]) -> Codes:
     valid = cells.is_valid().to_numpy(zero_copy_only=False) if cells.null_count else None
     kept = numbers if valid is None else numbers[valid]
-    keys, bound = kept, None
+    least, keys, bound = kept.dtype.type(0), kept, None
     if len(kept) and kept.dtype.kind in "iu":
-        least, most = int(kept.min()), int(kept.max())
-        if most - least < _FEW * len(kept) + 256:
-            keys, bound = (kept - kept.dtype.type(least)).astype(np.int64), most - least + 1
+        span = int(kept.max()) - int(kept.min()) + 1
+        if span <= _FEW * len(kept) + 256:
+            least, bound = kept.min(), span
+            keys = (kept - least).astype(np.int64)
     elif kept.dtype.kind == "f" and np.isnan(kept).any():
         keys = _with_one_nan(kept)
-    ranks, _ = ranked(keys, bound)
-    first = np.empty(int(ranks.max()) + 1 if len(ranks) else 0, np.int64)
-    first[ranks] = np.arange(len(ranks)) if valid is None else np.flatnonzero(valid)
-    values = cells.take(pa.array(first))
+    ranks, different = ranked(keys, bound)
+    if keys.dtype == kept.dtype or bound is not None:
+        values = pa.array(different.astype(kept.dtype) + least).cast(cells.type)
+    else:
+        first = np.empty(len(different), np.int64)
+        first[ranks] = np.arange(len(ranks)) if valid is None else np.flatnonzero(valid)
+        values = cells.take(pa.array(first))
     if valid is None:
         return Codes(ranks + 1, values)
     spread = np.zeros(len(cells), np.int64)

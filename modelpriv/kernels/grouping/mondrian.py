@@ -8,7 +8,7 @@ cannot be cut any more leaves the passes for good.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Regions", "Tree", "mondrian"]
 
 _BLOCK = 2**20  # rows that are sorted at a time, unless one partition has more
+_PART = 2**17  # rows that are cut to the end before the next ones
 _NONE = -1
 
 
@@ -69,10 +70,12 @@ def mondrian(axes: Sequence[Axis], k: int, keeps: Keeps | None = None) -> Region
     keeps : callable, optional
         Which groups of rows keep the limits that a class has, other than `k`. All rows together must keep them.
     """
-    growing = _Growing(axes, k, keeps)
-    while len(growing.nodes):
-        growing.grow()
-    return growing.regions()
+    found = _Found(len(axes[0].numbers))
+    waiting = [_whole(axes, k, keeps)]
+    while waiting:
+        # Small parts are cut to the end before the next one, so that they stay in the processor's cache.
+        waiting += waiting.pop().grow(found)
+    return found.regions()
 
 
 @dataclass
@@ -85,26 +88,54 @@ class _Cuts:
     order: Ints
 
 
-class _Growing:
-    """The partitions that can perhaps still be cut, as runs of `rows`, and what was found so far."""
+class _Found:
+    """What was found so far: classes with their bounds and nodes, and cuts."""
 
-    def __init__(self, axes: Sequence[Axis], k: int, keeps: Keeps | None) -> None:
-        size = len(axes[0].numbers)
-        self.axes, self.k, self.keeps = axes, k, keeps
-        self.hierarchical = np.array([axis.ancestors is not None for axis in axes])
-        self.rows = np.arange(size)
-        self.cells = np.stack([axis.numbers.astype(np.uint32) for axis in axes])
-        self.starts = np.array([0, size])
-        self.nodes = np.zeros(1, np.int64)
-        self.uncut = np.zeros((len(axes), 1), bool)  # columns that no partition below can be cut by either
+    def __init__(self, size: int) -> None:
         self.labels = np.empty(size, np.int64)
-        self.n_nodes = 1
+        self.n_nodes, self.n_classes = 1, 0
         self.bounds: list[Ints] = []
         self.leaves: list[Ints] = []
         self.cuts: list[Ints] = []
 
-    def grow(self) -> None:
-        """Cut every partition once, and take those out that cannot be cut."""
+    def regions(self) -> Regions:
+        """Return everything, when no partition is left."""
+        low, high = np.concatenate(self.bounds, axis=2)
+        tree, leaves = np.full((4, self.n_nodes), _NONE), np.concatenate(self.leaves)
+        tree[1, leaves] = np.arange(len(leaves))
+        for node, *cut in self.cuts:
+            tree[:, node] = cut
+        return Regions(self.labels, low, high, Tree(*tree))
+
+
+def _whole(axes: Sequence[Axis], k: int, keeps: Keeps | None) -> _Growing:
+    """Return a table as one partition."""
+    size = len(axes[0].numbers)
+    cells = np.empty((len(axes), size), np.uint32)
+    for line, axis in zip(cells, axes, strict=True):
+        line[:] = axis.numbers
+    uncut = np.zeros((len(axes), 1), bool)
+    return _Growing(axes, k, keeps, np.arange(size), cells, np.array([0, size]), np.zeros(1, np.int64), uncut)
+
+
+@dataclass
+class _Growing:
+    """Partitions that can perhaps still be cut, as runs of rows; `uncut` says by which columns none below can be."""
+
+    axes: Sequence[Axis]
+    k: int
+    keeps: Keeps | None
+    rows: Ints
+    cells: npt.NDArray[np.uint32]
+    starts: Ints
+    nodes: Ints
+    uncut: Flags
+
+    def __post_init__(self) -> None:
+        self.hierarchical = np.array([axis.ancestors is not None for axis in self.axes])
+
+    def grow(self, found: _Found) -> Iterator[_Growing]:
+        """Cut every partition once; give those that cannot be cut to what was found, and yield the others."""
         low, high = (
             np.stack([ufunc.reduceat(line, self.starts[:-1]) for line in self.cells]).astype(np.int64)
             for ufunc in (np.minimum, np.maximum)
@@ -113,17 +144,8 @@ class _Growing:
         widths[self.uncut | (np.diff(self.starts) < 2 * self.k)] = 0
         cuts = self._cut(widths, low, high)
         done = cuts.place == _NONE
-        self._finish(done, low, high)
-        self._split(~done, cuts)
-
-    def regions(self) -> Regions:
-        """Return what was found, when no partition is left."""
-        low, high = np.concatenate(self.bounds, axis=2)
-        tree, leaves = np.full((4, self.n_nodes), _NONE), np.concatenate(self.leaves)
-        tree[1, leaves] = np.arange(len(leaves))
-        for node, *cut in self.cuts:
-            tree[:, node] = cut
-        return Regions(self.labels, low, high, Tree(*tree))
+        self._finish(done, low, high, found)
+        return self._split(~done, cuts, found) if not done.all() else iter(())
 
     def _cut(self, widths: npt.NDArray[np.float64], low: Ints, high: Ints) -> _Cuts:
         """Find a cut for each partition: by its widest column, or the next one where that leaves a side too small."""
@@ -143,8 +165,7 @@ class _Growing:
             found = pending[~missing]
             cuts.place[found], cuts.column[found] = place[~missing], chosen[~missing]
             cuts.threshold[found] = threshold[~missing]
-            sizes = np.diff(self.starts)
-            cuts.order[_runs(self.starts[found], sizes[found])] = order[np.repeat(~missing, sizes[pending])]
+            self._keep_order(cuts, pending, missing, order)
             widths[chosen[missing], pending[missing]] = 0
             pending = pending[missing]
             pending = pending[widths[:, pending].max(axis=0) > 0]
@@ -154,7 +175,7 @@ class _Growing:
         """Sort partitions by their chosen columns: return the rows, the cut of each and the first number right."""
         sizes = np.diff(self.starts)[pending]
         places, part = _runs(self.starts[pending], sizes), np.repeat(np.arange(len(pending)), sizes)
-        keys = self.cells[chosen[part], places]
+        keys = self.cells.ravel().take((chosen * len(self.rows))[part] + places)
         for column in np.flatnonzero(self.hierarchical).tolist():
             # The children of the lowest node above all cells take their place: they alone may be parted.
             own = np.flatnonzero(chosen == column)
@@ -164,6 +185,14 @@ class _Growing:
         order, keys = _sorted(part, keys, sizes)
         cut, first = _nearest(keys, sizes, self.k)
         return places[order], cut, first
+
+    def _keep_order(self, cuts: _Cuts, pending: Ints, missing: Flags, order: Ints) -> None:
+        """Remember the order of the rows of the partitions that have a cut."""
+        if not missing.any() and len(pending) == len(self.nodes):
+            cuts.order = order
+            return
+        sizes, found = np.diff(self.starts), pending[~missing]
+        cuts.order[_runs(self.starts[found], sizes[found])] = order[np.repeat(~missing, sizes[pending])]
 
     def _kept(self, keeps: Keeps, pending: Ints, cut: Ints, order: Ints) -> Flags:
         """Return for which partitions both sides of a cut keep the limits; there is no cut where it is -1."""
@@ -178,25 +207,34 @@ class _Growing:
         kept[there] = keeps(self.rows[order], sides, 2 * count).reshape(-1, 2).all(axis=1)
         return kept
 
-    def _finish(self, done: Flags, low: Ints, high: Ints) -> None:
+    def _finish(self, done: Flags, low: Ints, high: Ints, found: _Found) -> None:
         """Make classes of partitions that cannot be cut."""
-        sizes, begun = np.diff(self.starts)[done], sum(map(len, self.leaves))
+        sizes = np.diff(self.starts)[done]
         own = self.rows[_runs(self.starts[:-1][done], sizes)]
-        self.labels[own] = np.repeat(np.arange(begun, begun + len(sizes)), sizes)
-        self.bounds.append(np.stack([low[:, done], high[:, done]]))
-        self.leaves.append(self.nodes[done])
+        found.labels[own] = np.repeat(np.arange(found.n_classes, found.n_classes + len(sizes)), sizes)
+        found.n_classes += len(sizes)
+        found.bounds.append(np.stack([low[:, done], high[:, done]]))
+        found.leaves.append(self.nodes[done])
 
-    def _split(self, cut: Flags, cuts: _Cuts) -> None:
-        """Go on with both sides of each cut."""
+    def _split(self, cut: Flags, cuts: _Cuts, found: _Found) -> Iterator[_Growing]:
+        """Yield both sides of each cut, in parts of about `_PART` rows."""
         sizes, count = np.diff(self.starts)[cut], int(cut.sum())
-        kept = cuts.order[_runs(self.starts[:-1][cut], sizes)]
-        self.rows, self.cells = self.rows[kept], self.cells[:, kept]
-        below = np.arange(self.n_nodes, self.n_nodes + 2 * count)
-        self.cuts.append(np.stack([self.nodes[cut], cuts.column[cut], cuts.threshold[cut], below[0::2], below[1::2]]))
+        kept = cuts.order[_runs(self.starts[:-1][cut], sizes)] if count < len(cut) else cuts.order
+        below = np.arange(found.n_nodes, found.n_nodes + 2 * count)
+        found.n_nodes += 2 * count
         left = cuts.place[cut]
-        self.starts = np.concatenate(([0], np.cumsum(np.column_stack([left, sizes - left]).ravel())))
-        self.nodes, self.uncut = below, np.repeat(self.uncut[:, cut], 2, axis=1)
-        self.n_nodes += 2 * count
+        found.cuts.append(np.stack([self.nodes[cut], cuts.column[cut], cuts.threshold[cut], below[0::2], below[1::2]]))
+        uncut = np.repeat(self.uncut[:, cut], 2, axis=1)
+        sizes = np.column_stack([left, sizes - left]).ravel()
+        for parts, rows in _blocks(sizes, _PART):
+            own = kept[rows]
+            starts = np.concatenate(([0], np.cumsum(sizes[parts])))
+            cells = np.empty((len(self.axes), len(own)), np.uint32)
+            for old, new in zip(self.cells, cells, strict=True):
+                new[:] = old[own]
+            yield replace(
+                self, rows=self.rows[own], cells=cells, starts=starts, nodes=below[parts], uncut=uncut[:, parts]
+            )
 
 
 def _nearest(keys: npt.NDArray[np.uint32], sizes: Ints, k: int) -> tuple[Ints, Ints]:
@@ -220,34 +258,37 @@ def _nearest(keys: npt.NDArray[np.uint32], sizes: Ints, k: int) -> tuple[Ints, I
 def _sorted(part: Ints, keys: npt.NDArray[np.uint32], sizes: Ints) -> tuple[Ints, npt.NDArray[np.uint32]]:
     """Return the order of rows by partition and key, and the keys in that order."""
     order, ordered = np.empty(len(keys), np.int64), np.empty(len(keys), np.uint32)
-    for first, rows in _blocks(sizes):
+    for parts, rows in _blocks(sizes, _BLOCK):
         size = rows.stop - rows.start
         row_bits = np.uint64(size.bit_length())
         key_bits = np.uint64(int(keys[rows].max()).bit_length())
-        packed = (part[rows] - first).astype(np.uint64) << key_bits
+        packed = (part[rows] - parts.start).view(np.uint64)
+        packed <<= key_bits
         packed |= keys[rows]
         packed <<= row_bits
         packed |= np.arange(size, dtype=np.uint64)
         packed.sort()
-        order[rows] = (packed & ((np.uint64(1) << row_bits) - np.uint64(1))).astype(np.int64) + rows.start
+        np.bitwise_and(packed, (np.uint64(1) << row_bits) - np.uint64(1), out=order[rows].view(np.uint64))
+        order[rows] += rows.start
         packed >>= row_bits
-        ordered[rows] = packed & ((np.uint64(1) << key_bits) - np.uint64(1))
+        packed &= (np.uint64(1) << key_bits) - np.uint64(1)
+        ordered[rows] = packed
     return order, ordered
 
 
-def _blocks(sizes: Ints) -> Iterator[tuple[int, slice]]:
-    """Yield runs of whole partitions, the number of the first and their rows: of `_BLOCK` rows or one partition."""
+def _blocks(sizes: Ints, most: int) -> Iterator[tuple[slice, slice]]:
+    """Yield runs of whole partitions, and their rows: of `most` rows, or one partition of more."""
     stops, first = np.cumsum(sizes), 0
     while first < len(sizes):
         begin = int(stops[first] - sizes[first])
-        last = max(first + 1, int(np.searchsorted(stops, begin + _BLOCK, side="right")))
-        yield first, slice(begin, int(stops[last - 1]))
+        last = max(first + 1, int(np.searchsorted(stops, begin + most, side="right")))
+        yield slice(first, last), slice(begin, int(stops[last - 1]))
         first = last
 
 
 def _runs(starts: Ints, sizes: Ints) -> Ints:
     """Return the numbers from each start on, as many as its size, one run after the other."""
-    if not len(starts):
-        return np.zeros(0, np.int64)
+    if not len(starts) or (starts[1:] == starts[:-1] + sizes[:-1]).all():
+        return np.arange(starts[0], starts[0] + sizes.sum()) if len(starts) else np.zeros(0, np.int64)
     runs: Ints = np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
     return runs

@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-__all__ = ["Fitted", "by_name", "fitted"]
+__all__ = ["Fitted", "by_name", "fitted", "loss_of"]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit found: the class of each row, the size of each class, the state of each column, the cuts, the loss."""
+    """What a fit found: the class of each row, -1 for none, their sizes, the state of each column, and the loss."""
 
     labels: Ints
     sizes: Ints
     states: list[State]
-    tree: tuple[Ints, Ints, Ints, Ints]
+    tree: tuple[Ints, Ints, Ints, Ints] | None
     loss: dict[str, Any]
+    way: list[Ints] | None = None  # how new rows find a class where there is no tree
 
 
 def fitted(quasi: Sequence[Quasi], regions: Regions, k: int, output: str) -> Fitted:
@@ -50,7 +51,7 @@ def fitted(quasi: Sequence[Quasi], regions: Regions, k: int, output: str) -> Fit
         states.append(state)
         losses.append(float((members.loss * groups.sizes).sum() / len(groups.labels)))
     names = [one.column.name for one in quasi]
-    loss = _loss(dict(zip(names, losses, strict=True)), groups.sizes, k)
+    loss = loss_of(dict(zip(names, losses, strict=True)), groups.sizes, k, 0)
     return Fitted(groups.labels, groups.sizes, states, (tree.column, threshold, tree.left, tree.right), loss)
 
 
@@ -60,11 +61,13 @@ def by_name(frame: Frame, positions: Sequence[int], given: Mapping[Any, Any] | N
     return [found.get(position) for position in positions]
 
 
-def _loss(ncp: dict[Any, float], sizes: Ints, k: int) -> dict[str, Any]:
+def loss_of(ncp: dict[Any, float], sizes: Ints, k: int, suppressed: int) -> dict[str, Any]:
+    """Return the loss of a table by its usual measures, from the loss of its columns and the size of its classes."""
+    rows = int(sizes.sum()) + suppressed
     return {
         "gcp": sum(ncp.values()) / len(ncp),
         "ncp": ncp,
-        "discernibility": int((sizes**2).sum()),
-        "average_class": float(sizes.mean() / k),
-        "suppressed": 0,
+        "discernibility": int((sizes**2).sum()) + suppressed * rows,
+        "average_class": float(sizes.mean() / k) if len(sizes) else 0.0,
+        "suppressed": suppressed,
     }
