@@ -50,7 +50,8 @@ def from_days(days: Codes, places: Codes, absent: Mask, type_: ArrowType) -> Arr
         found: Any = pa.array(instants[places], mask=mask).cast(pa.timestamp(type_.unit))
         if type_.tz is None:
             return found
-        return pc.assume_timezone(found, type_.tz, ambiguous="earliest", nonexistent="earliest")
+        # Some zones have no midnight on a day in spring: the day begins after the gap.
+        return pc.assume_timezone(found, type_.tz, ambiguous="earliest", nonexistent="latest")
     dates: Any = pa.array(days.astype(np.int32)).cast(pa.date32())
     if pa.types.is_date(type_):
         return dates.take(pa.array(places, mask=absent))

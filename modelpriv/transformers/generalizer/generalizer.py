@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -290,17 +291,20 @@ class Generalizer(KeyedColumnTransformer):
         cells = column.data
         if pa.types.is_null(cells.type):
             return pa.nulls(len(cells), pa.large_string() if output == "label" else None)
-        coarse = convert(lambda: call.way.run(cells, output), column.name, column.dtype, f"to={self.to!r}")
+        coarse = convert(lambda: call.way.run(cells, output), column.name, column.dtype, f"a class of to={self.to!r}")
         call.covered[column.name] += coarse.null_count - cells.null_count
         return coarse
 
     def _typed(self, column: Column, coarse: Array, output: str) -> Built:
-        """Return bounds of dates in the dtype that they had, and numbers in that of their kind."""
+        """Return bounds of dates, and bounded numbers, in the dtype that they had; others in that of their kind."""
         dates = self.to in PERIODS and output != "code" and coarse.type == column.data.type
         if dates or pa.types.is_null(coarse.type):
             return Built(coarse, column.dtype)
         if is_text(coarse.type):
             return Built(coarse, column.dtype.as_text())
+        if self.to == "bounded" and column.dtype.cell is None:
+            with suppress(pa.ArrowException):  # a bound that the column's own dtype cannot hold
+                return Built(coarse.cast(column.data.type), column.dtype)
         return Built(coarse, default_dtype(column.dtype.container, coarse.type))
 
     def _check_type(self, column: Column, way: Way) -> None:

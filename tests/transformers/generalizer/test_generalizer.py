@@ -142,6 +142,24 @@ def test_dates_keep_their_dtype(cells, output):
     assert column.dtype == cells.dtype or str(cells.dtype) == "category"
 
 
+def test_a_day_without_midnight_begins_after_it():
+    """Where the clocks skip midnight, the lower bound still lies in its own period."""
+    days = pd.Series(pd.to_datetime(["2017-10-15", "2017-11-15"])).dt.tz_localize("America/Asuncion")
+    october, november = coarse("month", days, output="lower")
+    assert str(october) == "2017-10-01 01:00:00-03:00"  # the first hour of that month did not occur
+    assert str(november) == "2017-11-01 00:00:00-03:00"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32", "Int16", "float64"])
+def test_bounded_numbers_keep_their_dtype(dtype):
+    """A number between its bounds stays in the dtype that it has; a bound that the dtype cannot hold takes another."""
+    table = pd.DataFrame({"age": pd.Series([17, 50, 95], dtype=dtype)})
+    result = Generalizer("bounded", bottom=18, top=90).fit_transform(table)
+    assert result["age"].dtype == dtype
+    assert result["age"].tolist() == [18, 50, 90]
+    assert Generalizer("bounded", bottom=100_000).fit_transform(table)["age"].tolist() == [100_000] * 3
+
+
 def test_a_moment_lies_in_the_year_of_its_own_clock():
     """A moment with a time zone has the year that its zone has then."""
     moments = pd.to_datetime(["1987-12-31 20:00"]).tz_localize("UTC").tz_convert("Asia/Tokyo")
