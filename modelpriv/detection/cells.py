@@ -86,7 +86,9 @@ class CellSample:
     @cached_property
     def words(self) -> float:
         """The mean number of words in a cell."""
-        counted = pc.count_substring_regex(self.texts, r"[^\s\p{P}]+").to_numpy(zero_copy_only=False)
+        counted = pc.count_substring_regex(self.texts, r"[^\s\x{3001}\x{3002}\x{FF0C}\x{FF1B}]+").to_numpy(
+            zero_copy_only=False
+        )
         return float((counted * self.counts).sum() / self.filled) if self.filled else 0.0
 
     @cached_property

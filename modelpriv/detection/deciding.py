@@ -51,7 +51,8 @@ def _may_have_form(cells: CellSample) -> bool:
 def _without_cells(said: Said) -> Decision:
     if said.kind is None or said.kind in _NO_KIND:
         return Decision("empty", 0.0, 0.5, review=True, why="no cell to look at")
-    return Decision(said.kind, 0.0, 0.5, review=True, why="no cell to look at; by the header alone")
+    kind = "coordinates" if said.kind in {"latitude", "longitude"} else said.kind
+    return Decision(kind, 0.0, 0.5, review=True, why="no cell to look at; by the header alone")
 
 
 def _date(cells: CellSample, said: Said) -> Decision:
@@ -126,13 +127,19 @@ def _by_header(cells: CellSample, said: Said) -> Decision | None:
         return Decision("coordinates", 1.0, 0.95)
     if kind in {"given_name", "family_name", "full_name"} and said.weak:
         return _weak_name(cells, kind)
-    if cells.family != "text" and kind in _WORDS:
-        return None  # a count of links, say
+    if _counts(cells, kind):
+        return None
     share = _fits_header(cells, kind)
     if said.weak:
         doubtful = (kind == "free_text" and cells.words < _FREE) or (kind == "record_id" and not _is_code(cells))
         return None if doubtful or share < _ENOUGH else Decision(kind, share, 0.75)
     return _by_sure_header(cells, kind, share)
+
+
+def _counts(cells: CellSample, kind: str) -> bool:
+    """Tell whether numbers are too short, or no words, for what the header names: how many links there are, say."""
+    short = kind in _NUMBERED | {"phone", "postcode"} and cells.length < _SHORTEST
+    return cells.family != "text" and (kind in _WORDS or short)
 
 
 def _fits_header(cells: CellSample, kind: str) -> float:
@@ -184,7 +191,9 @@ def _by_cells(cells: CellSample, said: Said) -> Decision:
         known = person_words(cells)
         # A place is often a name too, and the other way round; what more cells are in the lists for is likelier.
         best = max(known, key=lambda each: known[each])
-        if known[best] >= _NAMED_ALONE and len(cells.counts) > 1:
+        # Four words that repeat, such as White and Black, are no list of people.
+        varied = best == "full_name" or len(cells.counts) > _FEW_VALUES or cells.distinct > _VARIED
+        if known[best] >= _NAMED_ALONE and varied:
             close = any(known[best] - share < _CLOSE for each, share in known.items() if each != best)
             return Decision(best, known[best], 0.5 if close else 0.75, review=close, why=_LISTED * close)
     kind, share, confidence, why = plain_kind(cells, said)
@@ -197,7 +206,7 @@ _LISTED = "the words are in the lists of several kinds"
 _CLEAR, _ENOUGH, _NAMED, _NAMED_ALONE, _CLOSE = 0.8, 0.7, 0.3, 0.35, 0.1
 _LEAST = {"card": 0.7, "national_id": 0.7, "country": 0.7, "sex": 0.9, "date": 0.9, "street": 0.5}
 _FEW, _FEW_SEXES, _FEW_VALUES, _FREE, _LIFETIME, _SHORT_NUMBER = 20, 6, 20, 5, 40, 5.5
-_SOME_THINGS = 0.1
+_SOME_THINGS, _SHORTEST, _VARIED = 0.1, 3, 0.2
 _THINGS = (
     r"(?i)\b(?:inc|llc|ltd|corp|co|gmbh|ag|sa|sarl|srl|plc|airport|airlines?|airways|field|university|school|hospital"
     r"|bank|group|company|international|station|hotel)\b|公司|医院|学校|银行|大学"

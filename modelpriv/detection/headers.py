@@ -24,8 +24,8 @@ class Said:
 def read_header(name: object) -> Said:
     """Read a header: the longest phrase that it holds, and of equally long ones the last, says what the column is.
 
-    What a number or a thing is called gives way to what a person is called, unless it holds that: "mean age" is an
-    age, and a "file name" is no name.
+    A weak phrase gives way to all others: "patient phone" is a phone number. What a number or a thing is called gives
+    way to what a person is called, unless it holds that: "mean age" is an age, and a "file name" is no name.
     """
     if not isinstance(name, str):
         return Said(opaque=True)
@@ -37,9 +37,14 @@ def read_header(name: object) -> Said:
         meaningless = all(len(token) < _SHORTEST or token in _MEANINGLESS for token in tokens)
         return Said(opaque=meaningless and not _HAN.search(name))
     telling = [phrase for phrase in found if not _is_neutral(phrase) and not _is_part(phrase, found)]
-    phrase = max(enumerate(telling or found), key=lambda each: (len(each[1]), each[0]))[1]
+    phrase = max(enumerate(telling or found), key=_weight)[1]
     kind, weak = _phrases()[phrase]
     return Said(kind, phrase, weak)
+
+
+def _weight(placed: tuple[int, str]) -> tuple[bool, int, int]:
+    place, phrase = placed
+    return not _phrases()[phrase][1], len(phrase), place
 
 
 def _is_neutral(phrase: str) -> bool:

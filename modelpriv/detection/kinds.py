@@ -58,7 +58,9 @@ def _coordinate(cells: CellSample, said: Said) -> Proposal | None:
 
 def _category(cells: CellSample, said: Said) -> Proposal | None:
     """Let numbers stay that a header calls groups, but not of people: a label to learn, a type."""
-    return "keep" if cells.family == "integer" and said.kind == "category" else None
+    if cells.family != "integer" or said.kind in {"quasi", "sensitive"}:
+        return None
+    return "keep" if said.kind == "category" else "review"
 
 
 def _age(cells: CellSample, said: Said) -> Proposal | None:  # noqa: ARG001 - one face

@@ -107,7 +107,9 @@ def _texts(cells: CellSample, said: Said) -> _Found:
     if few or (said.kind == "category" and (cells.distinct < _HALF or cells.filled <= _GROUPS)):
         known = said.kind in {"quasi", "sensitive", "category"}
         return "category", 1.0, 0.8 if known else 0.6, _GROUPED if not known and len(cells.counts) > _TOLD_APART else ""
-    return _code(cells) or (("category", 1.0, 0.6, "") if said.kind == "quasi" else _TEXT)
+    if said.kind in {"quasi", "sensitive"}:
+        return "category", 1.0, 0.6, ""
+    return _code(cells) or _TEXT
 
 
 def _code(cells: CellSample) -> _Found | None:

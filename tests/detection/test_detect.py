@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import modelpriv
 from modelpriv import Keyring
 from modelpriv.detection import DetectedColumn, detect
+from modelpriv.detection.kinds import ROLES
+from modelpriv.detection.wordlists import lines
 from modelpriv.errors import InputError, InputTypeError, ProtectionWarning
 
 SIZE = 300
@@ -45,7 +47,7 @@ FORMS = {
     "phone": [f"+1 415-555-{i:04}" for i in range(SIZE)],
     "sex": cycled("F", "M"),
     "country": cycled("Norway", "Frankreich", "Japan", "España", "中国"),
-    "given_name": cycled("Anna", "James", "Mary", "Hannes", "Chantal", "Gonzalo", "Robert"),
+    "given_name": cycled(*lines("given")[::97]),
     "full_name": cycled("Anna Smith", "James Johnson", "Mary Miller", "Robert Brown", "Linda Davis"),
     "postcode": cycled("SW1A 1AA", "EC1A 1BB", "M1 1AE"),
     "coordinates": [f"{52 + i / 1e4:.4f}, {13 + i / 1e4:.4f}" for i in range(SIZE)],
@@ -66,6 +68,17 @@ def test_cells_alone_tell_the_kind(kind):
 def test_full_names_in_chinese_are_found():
     """A family name that is common, and one or two characters after it, are a name."""
     assert kind_of(cycled("王小明", "李伟", "张美丽", "欧阳建国")) == "full_name"
+
+
+def test_words_that_are_names_too_are_no_names_where_they_repeat():
+    """White, Black and Brown are family names, and three values in many rows are not."""
+    assert kind_of(cycled("White", "Black", "Brown"), "group") == "category"
+    assert kind_of(cycled("White", "Black", "Brown")) == "category"
+
+
+def test_addresses_of_devices_are_no_prose():
+    """Signs between letters and digits make no words."""
+    assert kind_of([f"00:1b:44:11:{i // 256:02x}:{i % 256:02x}" for i in range(SIZE)]) == "record_id"
 
 
 def test_mail_is_no_url():
@@ -119,6 +132,15 @@ def test_a_column_without_cells_is_reviewed(cells):
     column = detect(pd.DataFrame({"c1": pd.Series(cells, dtype="str")}))["c1"]
     assert (column.kind, column.review) == ("empty", True)
     assert column.proposal != "keep"
+
+
+@pytest.mark.parametrize("header", [line.split(": ")[1].split(", ")[0].removeprefix("~") for line in lines("headers")])
+@pytest.mark.parametrize("cells", [[], [None, 2.5], [3, 4], ["x", "y"], ["1", None], [True], [b"x"]])
+def test_every_header_goes_with_every_sort_of_cells(header, cells):
+    """Whatever a header says and the cells are, there is a kind, a role and a proposal."""
+    column = detect(pd.DataFrame({header: pd.Series(cells, dtype=object)})).columns[0]
+    assert column.kind in ROLES
+    assert column.role in {"direct identifier", "quasi-identifier", "sensitive", "other"}
 
 
 def test_an_odd_column_does_not_stop_the_others():

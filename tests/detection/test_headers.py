@@ -29,6 +29,7 @@ MORE = {"latitude", "longitude", "quasi", "sensitive", "other"}
         ("出生日期", "birth_date"),
         ("company name", "other"),
         ("Mean age", "age"),
+        ("patient_phone", "phone"),
         ("age value", "age"),
         ("total income", "sensitive"),
         ("length of stay", "measurement"),
