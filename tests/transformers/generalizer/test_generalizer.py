@@ -5,10 +5,12 @@ import decimal
 import pickle
 import time
 
+import dtype_columns
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from fixed_keys import KEYS
 from hypothesis import given
@@ -19,6 +21,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from modelpriv import Generalizer, Keyring, repin
+from modelpriv._columns.frame import open_frame
 from modelpriv.errors import InputError, KeyUnavailableError, ParameterError, ParameterTypeError, ProtectionWarning
 from modelpriv.testing import check_privacy_transformer
 
@@ -140,6 +143,47 @@ def test_dates_keep_their_dtype(cells, output):
     assert str(column[0]).removesuffix("+09:00") in {wanted, f"{wanted} 00:00:00"}
     assert pd.isna(column[1])
     assert column.dtype == cells.dtype or str(cells.dtype) == "category"
+
+
+EVERY_DTYPE = {
+    "pandas": lambda: {name: pd.DataFrame({"x": column}) for name, column in dtype_columns.pandas_columns().items()},
+    "polars": lambda: {name: pl.DataFrame({"x": column}) for name, column in dtype_columns.polars_columns().items()},
+    "pyarrow": lambda: {name: pa.table({"x": column}) for name, column in dtype_columns.arrow_columns().items()},
+}
+
+
+@pytest.mark.filterwarnings("ignore::modelpriv.errors.ProtectionWarning")
+@pytest.mark.parametrize("kind", EVERY_DTYPE)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"to": "interval", "width": 0.1},
+        {"to": "bins", "bins": [0, 5.5], "output": "code"},
+        {"to": "bounded", "top": 1},
+        {"to": "month", "output": "lower"},
+        {"to": "prefix", "length": 2},
+        {"to": "zip3"},
+        {"to": "hierarchy", "hierarchy": DIAGNOSES},
+        {"to": "frequent", "min_count": 2, "key": KEYS},
+    ],
+    ids=lambda more: more["to"],
+)
+def test_every_dtype_is_generalized_or_refused(more, kind):
+    """A column of any dtype comes out with as many rows, and null where it was null, or is refused by name."""
+    done = 0
+    for table in EVERY_DTYPE[kind]().values():
+        if len(table) == 0:
+            continue
+        try:
+            result = Generalizer(**more).fit_transform(table)
+        except InputError as error:
+            assert str(error).startswith("Column 'x'")  # noqa: PT017 - most are refused
+            continue
+        before, after = (open_frame(one).column(0).data for one in (table, result))
+        assert len(before) == len(after)
+        assert not pc.any(pc.and_(before.is_null(), after.is_valid())).as_py()
+        done += 1
+    assert done > 2
 
 
 def test_a_day_without_midnight_begins_after_it():
