@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -77,14 +78,22 @@ def lookup(labels: Sequence[str], among: Codes | None = None) -> Callable[[Codes
 def first_bytes(matrix: npt.NDArray[np.uint8], width: int, absent: Mask) -> pa.Array[Any]:
     """Return text of the first bytes in each row, which are whole characters."""
     size = len(matrix)
-    data: Any = matrix
-    if width < matrix.shape[1]:
-        data = np.empty((size, width), np.uint8)
-        for place in range(width):  # faster than row by row
-            data[:, place] = matrix[:, place]
-    offsets: Any = np.arange(0, (size + 1) * width, width, dtype=np.int64)
+    data, texts = _allocated((size, width), np.uint8)
+    for place in range(width):  # faster than row by row
+        texts[:, place] = matrix[:, place]
+    offsets, ends = _allocated((size + 1,), np.int64)
+    steps = np.arange(0, _BLOCK * width, width)
+    for start in range(0, size + 1, _BLOCK):
+        np.add(steps[: size + 1 - start], start * width, out=ends[start : start + _BLOCK])
     valid = None if absent is None else pa.array(~absent).buffers()[1]
-    return pa.Array.from_buffers(pa.large_string(), size, [valid, pa.py_buffer(offsets), pa.py_buffer(data)])
+    return pa.Array.from_buffers(pa.large_string(), size, [valid, offsets, data])
+
+
+def _allocated(shape: tuple[int, ...], dtype: npt.DTypeLike) -> tuple[Any, npt.NDArray[Any]]:
+    """Return memory of Arrow's pool, which knows it already, and an array over it to write to."""
+    size = math.prod(shape)
+    buffer: Any = pa.allocate_buffer(max(size, 1) * np.dtype(dtype).itemsize)
+    return buffer, np.frombuffer(buffer, dtype, size).reshape(shape)
 
 
 def as_matrix(cells: Any) -> npt.NDArray[np.uint8] | None:
@@ -104,5 +113,6 @@ def as_matrix(cells: Any) -> npt.NDArray[np.uint8] | None:
 
 
 _ASCII = 127
+_BLOCK = 2**14
 _CLOSE = 4096
 _WORDS = (1, 2, 4, 8)  # bytes that numpy moves as one number
