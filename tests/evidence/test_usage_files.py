@@ -1,5 +1,6 @@
 """key_usage in files of every kind and in folders of them: what needs a key counts, what cannot be read is listed."""
 
+import base64
 import bz2
 import gzip
 import io
@@ -14,6 +15,7 @@ import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import skops.io
 from sklearn.compose import make_column_transformer
@@ -21,7 +23,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from modelpriv import AuditLog, EncryptedEstimator, FieldEncryptor, Keyring, dump, key_usage
-from modelpriv.errors import InputTypeError, ParameterError
+from modelpriv.errors import InputError, InputTypeError, ParameterError
 from modelpriv.evidence.usage import scan
 
 MIB = 2**20
@@ -43,6 +45,12 @@ def step(keyring):
 def sqlite(table, path):
     with sqlite3.connect(path) as connection:
         table.to_sql("people", connection)
+
+
+def database(table):
+    connection = sqlite3.connect(":memory:")
+    table.to_sql("people", connection)
+    return connection.serialize()
 
 
 def saved(save, array):
@@ -68,6 +76,15 @@ WRITERS = {
     "npy": lambda table, path: path.write_bytes(saved(np.save, table["email"].to_numpy("U"))),
     "npy of objects": lambda table, path: path.write_bytes(saved(np.save, table["email"].to_numpy(object))),
     "npy of bytes": lambda table, path: path.write_bytes(saved(np.save, table["email"].to_numpy("S"))),
+    "csv.zip": lambda table, path: table.to_csv(path, compression="zip"),
+    "sqlite.gz": lambda table, path: path.write_bytes(gzip.compress(database(table))),
+    "bytes in Parquet": lambda table, path: table.assign(email=table["email"].str.encode("ascii")).to_parquet(path),
+    "pickle in Parquet": lambda table, path: pd.DataFrame({"a": [pickle.dumps(table["email"].tolist())]}).to_parquet(
+        path
+    ),
+    "old pickle": lambda table, path: path.write_bytes(pickle.dumps(table["email"].tolist(), 0)),
+    "csv in a pickle": lambda table, path: path.write_bytes(pickle.dumps({"csv": table.to_csv()})),
+    "lines in JSON": lambda table, path: path.write_text(json.dumps("\n".join(table["email"]))),
     "npz": lambda table, path: path.write_bytes(saved(np.savez_compressed, table["email"].to_numpy("U"))),
 }
 
@@ -78,6 +95,45 @@ def test_tokens_in_a_file(keyring, tokens, tmp_path, kind):
     path = tmp_path / "people"
     WRITERS[kind](tokens, path)
     assert key_usage(path) == {keyring.primary: 30}
+
+
+@pytest.mark.parametrize("rows", [["Ada", None], [None, "x" * 26], ["Ada", "Lovelace"]])
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16"])
+def test_cells_around_a_token_in_a_database(keyring, tokens, tmp_path, rows, encoding):
+    """A token in a database counts whatever is in the columns next to it, which SQLite writes without a gap."""
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute(f"PRAGMA encoding = '{encoding}'")
+        connection.execute("CREATE TABLE t (before, token, behind)")
+        connection.executemany("INSERT INTO t VALUES (?, ?, ?)", [(rows[0], one, rows[1]) for one in tokens["email"]])
+    assert key_usage(tmp_path / "a.db") == {keyring.primary: 30}
+
+
+def test_bytes_in_a_database(keyring, tmp_path):
+    """A sealed model, a pickle and a token in cells of bytes count; what is of no known kind is refused."""
+    dump(Ridge().fit([[1.0], [2.0]], [1, 2]), tmp_path / "model.mpriv", key=keyring)
+    (token,) = FieldEncryptor(key=keyring).fit_transform(pd.DataFrame({"a": ["x"]}))["a"]
+    cells = [(tmp_path / "model.mpriv").read_bytes(), pickle.dumps([token]), token.encode(), bytes(range(32)), None]
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute("CREATE TABLE t (a BLOB)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(cell,) for cell in cells])
+    assert key_usage(tmp_path / "a.db") == {keyring.primary: 3}
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute("INSERT INTO t VALUES (?)", (bytes(range(256)) * 2,))
+    with pytest.raises(InputTypeError, match=r"t\.a"):
+        key_usage(tmp_path / "a.db")
+
+
+def test_changes_that_wait_are_not_overlooked(keyring, tokens, tmp_path):
+    """A database whose newest rows are still in its write-ahead log is not read without them."""
+    connection = sqlite3.connect(tmp_path / "a.db")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE t (a)")
+    connection.executemany("INSERT INTO t VALUES (?)", [(one,) for one in tokens["email"]])
+    connection.commit()
+    with pytest.raises(InputError, match=r"a\.db-wal"):
+        key_usage(tmp_path / "a.db")
+    connection.close()
+    assert key_usage(tmp_path / "a.db") == {keyring.primary: 30}
 
 
 @pytest.mark.parametrize("length", [28, 40, 65, 66, 90, 100, 120])
@@ -182,6 +238,13 @@ def test_the_log_of_a_grants_holder(keyring, tmp_path):
     assert dict(key_usage(tmp_path / "audit.jsonl")) == {keyring.primary: 3}
 
 
+def archived(data):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("member", data)
+    return file.getvalue()
+
+
 UNREADABLE = {
     "unknown": b"\x00\x01\x02\x03",
     "cut gzip": gzip.compress(b"text" * 1000)[:-20],
@@ -196,6 +259,13 @@ UNREADABLE = {
     "UTF-16": "text".encode("utf-16"),
     "old pickle": pickle.dumps(EncryptedEstimator(Ridge(), key=Keyring.generate()), 2),
     "array in a pickle": pickle.dumps(np.array(["E" * 30])),
+    "bytes in a pickle": pickle.dumps(np.array([b"E" * 30])),
+    "polars in a pickle": pickle.dumps(pl.DataFrame({"a": ["E" * 30]})),
+    "bytes in an old pickle": pickle.dumps([b"E" * 30], 0),
+    "sealed in text": b'{"model": "' + base64.b64encode(b"\x8fmpriv\r\n and more") + b'"}',
+    "Parquet in an archive": archived(b"PAR1 and more"),
+    "archives in archives": archived(archived(archived(archived(b"text")))),
+    "broken database": b"SQLite format 3\0 and more",
     "structured array": saved(np.save, np.zeros(1, [("a", "U3")])),
     "table in a pickle": pickle.dumps(pd.Series(["a"], dtype="string[pyarrow]")),
 }

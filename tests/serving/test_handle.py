@@ -86,11 +86,18 @@ def test_a_new_version_answers(path, keyring):
         assert watching.status().reloads == told.status().reloads == 1
 
 
+def without_key(path, keys):
+    """Deploy a model with a step whose key is nowhere, not even in what waits for the garbage collector."""
+    modelpriv.dump(keyed(Keyring.generate()), path.with_name("aside"), key=keys)
+    gc.collect()
+    path.with_name("aside").replace(path)
+
+
 BAD = {
     "half written": lambda path, keys: path.write_bytes(path.read_bytes()[:-10]),
     "altered": lambda path, keys: path.write_bytes(path.read_bytes()[:-1] + b"\0"),
     "another key": lambda path, keys: modelpriv.dump(constant(2), path, key=Keyring.generate()),
-    "a step without its key": lambda path, keys: modelpriv.dump(keyed(Keyring.generate()), path, key=keys),
+    "a step without its key": without_key,
     "no model": lambda path, keys: path.write_text("not a model"),
     "gone": lambda path, keys: path.unlink(),
     "forbidden now": lambda path, keys: modelpriv.dump(

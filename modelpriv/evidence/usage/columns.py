@@ -14,7 +14,7 @@ from modelpriv.kernels.aes import token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["in_column", "may_be_text"]
+__all__ = ["in_column", "may_be_bytes", "may_be_text"]
 
 _FORM = "^[A-Za-z0-9_-]{28,}$"
 
@@ -31,3 +31,10 @@ def may_be_text(type_: Any) -> bool:
     """Tell whether a type is text, categories of text, or text in views, as polars writes it to Arrow files."""
     type_ = type_.value_type if pa.types.is_dictionary(type_) else type_
     return is_text(type_) or pa.types.is_string_view(type_)
+
+
+def may_be_bytes(type_: Any) -> bool:
+    """Tell whether a type is bytes of any kind, which may hold text, a pickle or a sealed model."""
+    type_ = type_.value_type if pa.types.is_dictionary(type_) else type_
+    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+    return any(is_kind(type_) for is_kind in kinds)

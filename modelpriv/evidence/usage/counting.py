@@ -15,8 +15,9 @@ from modelpriv._columns.frame import open_frame
 from modelpriv._core import process, walk
 from modelpriv._core.checks import Text, check
 from modelpriv.evidence.usage.answer import KeyUsage, Use
-from modelpriv.evidence.usage.columns import in_column
-from modelpriv.evidence.usage.files import in_file, in_folder, in_model, is_ignored
+from modelpriv.evidence.usage.columns import in_column, may_be_bytes
+from modelpriv.evidence.usage.contents import in_blobs, in_model
+from modelpriv.evidence.usage.files import in_file, in_folder, is_ignored
 from modelpriv.keys import KeyReference, Keyring, ScopedKeyring
 from modelpriv.sealing import inspect
 
@@ -39,10 +40,11 @@ def key_usage(X: Any, *, ignore: Iterable[str] = (), verbose: bool = False) -> K
         it holds counts once. A fitted estimator: each transformer in it counts once, for the key that it protects with.
 
         A path: a sealed model counts once for each key that opens it, and once for each step inside that needs a key.
-        In Parquet and Arrow files, text such as CSV or JSON, and SQLite files, tokens count. In pickles (joblib and
-        cloudpickle too, also compressed), skops and numpy files, tokens, the sealed models inside and the key ids that
-        objects name count. A keyring file counts once for each key in it, an audit log once for each line, by its
-        key. Identities, signing keys and grants name no key.
+        In Parquet and Arrow files, text such as CSV or JSON, and SQLite files, tokens count, and what is in their cells
+        of bytes. In pickles (joblib and cloudpickle too), skops and numpy files, tokens, the sealed models inside and
+        the key ids that objects name count. All of these may be compressed, or in zip archives. A keyring file counts
+        once for each key in it, an audit log once for each line, by its key. Identities, signing keys and grants name
+        no key.
 
         A folder is walked, with all below it: a table in parts, a model registry, an MLflow run.
     ignore : str or iterable of str, optional
@@ -106,7 +108,10 @@ def _uses(X: Any, patterns: tuple[str, ...], progress: _Progress | None) -> Iter
     else:
         frame = open_frame(X)
         for position, name in enumerate(frame.names):
-            yield from in_column("", f"tokens in {name!r}", frame.column(position).data)
+            cells: Any = frame.column(position).data
+            yield from in_column("", f"tokens in {name!r}", cells)
+            if may_be_bytes(cells.type):
+                yield from in_blobs("", f"a cell of {name!r}", cells.to_pylist())
 
 
 def _in_object(thing: Any) -> Iterator[Use]:

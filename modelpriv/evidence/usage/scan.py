@@ -14,29 +14,41 @@ from modelpriv.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Found", "pieces", "scan"]
+__all__ = ["TOKEN", "Found", "holds_run", "pieces", "scan"]
 
 Found = Counter[tuple[str, str]]
 """How often each key id was found, by what it was found in."""
+
+TOKEN = 28
+"""Characters of the shortest token."""
 
 _PIECE = 2**20
 _OVERLAP = 256  # bytes of the piece before that are looked at again, so that nothing is cut in two
 _MOST = 2**26  # bytes of heads of sealed models
 _BEHIND = 16  # bytes that are kept for what looks behind
-_TOKEN = 28  # characters of the shortest token
 
 # A token begins with the byte 11, 12, 19 or 1a, so in base64url with E or G; see `modelpriv.kernels.aes.token`.
 _RUN = re.compile(rb"[A-Za-z0-9_-]*")
-_IN_TEXT = re.compile(rb"(?<![A-Za-z0-9_-])[EG][A-Za-z0-9_-]{27,}")
-# In a pickle the length of a text comes before it, as one, four or eight bytes, and may look like a character.
+# In text, what looks like a character before it may be the end of an escaped mark, or the V of an old pickle.
+_IN_TEXT = re.compile(rb"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=\nV)|(?<=\n[as(]V)|(?<=\(V))[EG][A-Za-z0-9_-]{27,}")
+# In a pickle the length of a text comes before it, as one, four or eight bytes, and may look like a character. A text
+# may also be a whole table.
 _IN_PICKLE = re.compile(
-    rb"[EG](?:(?<=[\x8cCU].[EG])|(?<=[XBT].{4}[EG])|(?<=[\x8d\x8e].{8}[EG])|(?<=S['\"][EG])|(?<=V[EG]))[A-Za-z0-9_-]{27,}",
+    rb"[EG](?:(?<=[\x8cCU].[EG])|(?<=[XBT].{4}[EG])|(?<=[\x8d\x8e].{8}[EG])|(?<=S['\"][EG])|(?<=V[EG])"
+    rb"|(?<=[\n,;\t| >][EG])|(?<=[\n, \[]['\"][EG]))[A-Za-z0-9_-]{27,}",
     re.DOTALL,
 )
 _IN_ARRAY = re.compile(rb"[EG]\0\0\0(?:[A-Za-z0-9_-]\0\0\0){27}")
+_ARRAY_OF_BYTES = re.compile(  # what numpy pickles of a dtype such as S40
+    rb"[^A-Za-z0-9]S(?:2[89]|[3-9]\d|\d{3,9})(?:\x94|q.|r.{4}|\np\d+\n)?(?:\x89\x88\x87|K\0K\x01\x87|\(I0)", re.DOTALL
+)
 _ID_IN_PICKLE = re.compile(rb"(?:[\x8cU]\x08|X\x08\0\0\0|\nV)([0-9a-f]{8})")
+_ID_IN_TEXT = re.compile(rb"\nV([0-9a-f]{8})\np\d")  # a pickle of protocol 0
 _SEALED = re.compile(re.escape(magic.SEALED.begins))
-_ARROW = b"pyarrow.lib"
+_RUN_OF_TOKEN = re.compile(rb"[EG][A-Za-z0-9_-]{27}")
+_SEALED_IN_TEXT = b"j21wcml2DQ"  # the first bytes of a sealed model, in base64
+_OLD_BYTES = b"c_codecs\nencode\n"
+_MEMORY = (b"pyarrow.lib", b"polars.dataframe", b"polars.series")
 _FIRST_BYTES = (0x11, 0x12, 0x19, 0x1A)
 
 
@@ -47,14 +59,14 @@ def pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def scan(data: Iterable[bytes], *, pickled: bool) -> tuple[Found, list[bytes]]:
-    """Count the tokens in some bytes and, in those of a pickle, the key ids that its objects name.
+    """Count the tokens in some bytes, and the key ids that the objects of a pickle name.
 
     Returns
     -------
     found : Counter
         How often each key id was found.
     heads : list of bytes
-        The head of each sealed model in a pickle.
+        The head of each sealed model.
     """
     found: Found = Counter()
     heads: list[bytearray] = []
@@ -64,11 +76,10 @@ def scan(data: Iterable[bytes], *, pickled: bool) -> tuple[Found, list[bytes]]:
             _fill(head, piece)
         before, window = len(window), window + piece
         start = _RUN.match(window, before).end() if before and start == before else start  # type: ignore[union-attr]
-        if pickled:
-            _check_telling(window)
-            heads += _heads(window, before)
-            if sum(map(len, heads)) > _MOST:
-                raise InputError("it seems to hold more sealed models than can be looked into.")
+        _check_telling(window, pickled=pickled)
+        heads += _heads(window, before)
+        if sum(map(len, heads)) > _MOST:
+            raise InputError("it seems to hold more sealed models than can be looked into.")
         # A match that begins in the last bytes may go on in the next piece: it is counted there.
         end = len(window) if last else max(start, len(window) - _OVERLAP)
         past = _count(window, start, end, found, pickled=pickled)
@@ -77,9 +88,21 @@ def scan(data: Iterable[bytes], *, pickled: bool) -> tuple[Found, list[bytes]]:
     return found, [bytes(head) for head in heads]
 
 
-def _check_telling(window: bytes) -> None:
-    """Refuse a pickle that holds text without anything between one cell and the next."""
-    for what, there in (("memory of Arrow", _ARROW in window), ("an array of text", _IN_ARRAY.search(window))):
+def holds_run(data: bytes) -> bool:
+    """Tell whether bytes of any kind hold what could be a token."""
+    return _RUN_OF_TOKEN.search(data) is not None
+
+
+def _check_telling(window: bytes, *, pickled: bool) -> None:
+    """Refuse what holds text without anything between one cell and the next, and models in another encoding."""
+    if _SEALED_IN_TEXT in window:
+        raise InputError("it holds a sealed model in base64. Decode it to a file.")
+    if not pickled:
+        if _OLD_BYTES in window:
+            raise InputError("it holds bytes in a pickle of protocol 0. Load it, and write it with protocol 5.")
+        return
+    array = _IN_ARRAY.search(window) or _ARRAY_OF_BYTES.search(window)
+    for what, there in (("memory of Arrow", any(one in window for one in _MEMORY)), ("an array of text", array)):
         if there:
             raise InputError(f"it holds {what}, where no one can tell one token from the next. Load it and pass that.")
 
@@ -100,10 +123,10 @@ def _count(window: bytes, start: int, end: int, found: Found, *, pickled: bool) 
         if match.start() >= end:
             break
         past = max(past, match.end())
-        raw = pybase64.urlsafe_b64decode(match.group()[:_TOKEN])
+        raw = pybase64.urlsafe_b64decode(match.group()[:TOKEN])
         if raw[0] in _FIRST_BYTES:
             found["tokens", raw[1:5].hex()] += 1
-    for match in _ID_IN_PICKLE.finditer(window, start, end + _TOKEN) if pickled else ():
+    for match in (_ID_IN_PICKLE if pickled else _ID_IN_TEXT).finditer(window, start, end + TOKEN):
         if match.start() < end:
             found["key ids", match[1].decode()] += 1
     return past
