@@ -173,6 +173,12 @@ def test_few_cells_in_a_long_column_are_found():
     assert column.evidence["nulls"] == pytest.approx(0.999, abs=1e-4)
 
 
+def test_a_long_table_is_not_read_in_full():
+    """Of a long column four thousand cells are looked at, however long it is."""
+    column = detect(pd.DataFrame({"c1": np.arange(200_000) % 7}))["c1"]
+    assert column.evidence["cells"] == pytest.approx(4000, abs=5)
+
+
 TABLE = {name: FORMS[name] for name in ("email", "phone", "record_id", "sex", "measurement", "flag", "date")}
 
 
