@@ -134,9 +134,10 @@ class ProtectingTables(NamedColumns, PlainState, TransformerMixin, NestedRules):
 
     def _check_kinds(self, frame: Frame) -> None:
         """Refuse columns of another family of types than at fit: what was harmless may hold names now."""
+        kept, found = self._kept("kinds"), families(frame)
         for rule in self._rules():
             for position in rule.positions:
-                before, now = self._kept("kinds")[position], families(frame)[position]
+                before, now = kept[position], found[position]
                 if before != now and "nothing" not in {before, now} and rule.steps != "drop":
                     raise InputError(
                         f"Column {frame.names[position]!r} held {before} at fit and now holds {now}. Convert it, or "
