@@ -7,7 +7,7 @@ from modelpriv.keys import Grant, Identity, Keyring, Recipient, Signer, SigningK
 from modelpriv.models.repinning import repin
 from modelpriv.models.wrapper import EncryptedEstimator
 from modelpriv.sealing import AccessPolicy, dump, dumps, inspect, leak_report, load, loads, rekey, rewrap
-from modelpriv.tables import Deidentifier
+from modelpriv.tables import Deidentifier, suggest_policy
 from modelpriv.transformers.date_shifter.date_shifter import DateShifter
 from modelpriv.transformers.field_encryptor.encryptor import FieldEncryptor
 from modelpriv.transformers.generalizer.generalizer import Generalizer
@@ -48,6 +48,7 @@ __all__ = [
     "rekey",
     "repin",
     "rewrap",
+    "suggest_policy",
 ]
 
 make_public("modelpriv", globals(), __all__)

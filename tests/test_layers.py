@@ -41,7 +41,7 @@ ARROWS = {
     "detection": {"_columns", "_core", "errors", "kernels"},
     "transformers": {"_columns", "_core", "errors", "kernels", "keys"},
     "models": {"_core", "errors", "keys", "sealing"},
-    "tables": {"_columns", "_core", "errors", "keys", "transformers"},
+    "tables": {"_columns", "_core", "detection", "errors", "keys", "transformers"},
     "evidence": {"_columns", "_core", "errors", "kernels", "keys", "sealing", "transformers"},
     "integrations": {"_core", "errors", "keys", "models", "sealing"},
     "serving": {"_columns", "_core", "errors", "kernels", "keys", "models", "sealing", "transformers"},

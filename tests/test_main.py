@@ -35,7 +35,7 @@ def test_the_commands():
     """These are all commands: a new one is taught, documented and completed like them."""
     assert [" ".join(words) for words in LEAVES] == [
         *("keygen", "rotate", "retire", "identity make", "identity show", "signer make", "signer show"),
-        *("grant make", "grant open", "policy check", "policy plan", "policy diff", "protect"),
+        *("grant make", "grant open", "policy suggest", "policy check", "policy plan", "policy diff", "protect"),
         *("rewrap", "rekey", "repin", "usage", "inspect", "leaks"),
         *("audit verify", "audit show", "audit rotate", "completion"),
     ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelpriv._cli.answers import Answer, Exit, lines, plain
 from modelpriv._cli.incoming import table, uri
 from modelpriv._columns.files import write_table
-from modelpriv.tables import Deidentifier, policy_files
+from modelpriv.errors import ParameterError
+from modelpriv.tables import Deidentifier, policy_files, suggest_policy
 from modelpriv.tables import policy as policies
 from modelpriv.tables.comparing import compare
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
+_SUGGEST = """\
+Write a policy to begin with: a rule for each column of TABLE, a Parquet or CSV file, from what its header and cells
+say, with the evidence as notes. Where it says review, you decide; such a policy is refused until you have. It cannot
+know what the table is released for, so read every rule. Nothing is protected."""
 _CHECK = """\
 Check a policy file: that every field and parameter is known, and nothing is left to review. With --data, also that it
 has a rule for every column of a table, a Parquet or CSV file, and that each rule fits. Nothing is protected. It cannot
@@ -39,6 +45,15 @@ has to fit into memory. It cannot tell whether someone can be singled out."""
 def add(parser: Parser) -> None:
     """Add the commands."""
     family = parser.add_family("policy", "Work with policies: files that say what becomes of each column of a table.")
+    suggest = family.add_command(
+        "suggest",
+        _suggest,
+        _SUGGEST,
+        usage="TABLE FILE [--json]",
+        examples=["policy suggest people.csv people.toml"],
+    )
+    suggest.add_argument("table", metavar="TABLE", help="a Parquet or CSV file")
+    suggest.add_argument("file", metavar="FILE", help="where to write the policy: .toml, .json or .yaml")
     check = family.add_command(
         "check",
         _check,
@@ -78,6 +93,17 @@ def add(parser: Parser) -> None:
     protect.add_argument("out", metavar="OUT", help="where to write: .parquet or .csv")
     protect.add_argument("--policy", metavar="FILE", required=True, help="the policy")
     protect.add_argument("--key", metavar="URI", type=uri("keyring"), help="the keyring, for rules that need one")
+
+
+def _suggest(given: argparse.Namespace) -> Answer:
+    if Path(given.file).exists():
+        raise ParameterError(f"{given.file!r} is there already, and is not replaced. Give another path.")
+    policy = suggest_policy(table(given.table))
+    policy_files.write(given.file, policy)
+    review = [name for name, rule in policy["columns"].items() if rule == "review"]
+    facts = {"columns": len(policy["columns"]), "review": review}
+    shown = facts | {"review": ", ".join(review) or "nothing"}
+    return Answer(f"{plain(given.file)}: written.\n{lines(shown.items())}", json.dumps(facts | {"file": given.file}))
 
 
 def _check(given: argparse.Namespace) -> Answer:

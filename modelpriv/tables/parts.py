@@ -54,7 +54,7 @@ def _run(rule: ColumnRule, steps: list[Any], frame: Frame, y: Any, whole: dict[s
     # Each step sees the columns as the one before left them, and all other columns as they came in.
     current, built = frame, dict[int, Built]()
     for number, step in enumerate(steps):
-        if not isinstance(step, BaseColumnTransformer):
+        if not _by_column(step):
             if len(steps) > 1:
                 raise ParameterError(
                     f"the rule for {rule.label} chains a {type(step).__name__}, which is not a transformer of columns: "
@@ -68,6 +68,11 @@ def _run(rule: ColumnRule, steps: list[Any], frame: Frame, y: Any, whole: dict[s
         if number + 1 < len(steps):
             current = open_frame(frame.replaced(built))
     return [(name, position, built[position]) for name, position in zip(rule.names, rule.positions, strict=True)]
+
+
+def _by_column(step: Any) -> bool:
+    """Tell whether a transformer protects each of the columns that it is told, and leaves the others."""
+    return isinstance(step, BaseColumnTransformer) and "columns" in step.get_params(deep=False)
 
 
 def _foreign(rule: ColumnRule, step: Any, frame: Frame, y: Any, *, fitting: bool) -> Outcome:

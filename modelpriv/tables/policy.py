@@ -15,6 +15,7 @@ from modelpriv.transformers import (
     date_shifter,
     field_encryptor,
     generalizer,
+    k_anonymizer,
     masker,
     projection,
     pseudonymizer,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["VERSION", "PolicyError", "describe", "digest", "parameters_of", "parse", "transformers"]
 
 VERSION = 1
-_FIELDS = ("version", "unnamed", "missing", "claim", "roles", "columns", "groups", "check")
+_FIELDS = ("version", "unnamed", "missing", "claim", "roles", "columns", "groups", "notes")
 _NEVER = {"key", "columns", "verbose"}  # a policy says what is done, never with which key
 
 
@@ -64,6 +65,7 @@ def transformers() -> dict[str, type]:
         date_shifter.DateShifter,
         field_encryptor.FieldEncryptor,
         generalizer.Generalizer,
+        k_anonymizer.KAnonymizer,
         masker.Masker,
         projection.KeyedProjection,
         pseudonymizer.Pseudonymizer,
@@ -90,6 +92,7 @@ def parse(document: Any) -> dict[str, Any]:
         raise PolicyError(
             f"version is {document.get('version')!r}: write version = {VERSION}, which this modelpriv reads."
         )
+    _table(document, "notes")  # for people
     rules = [(name, _value(f"columns.{name}", value)) for name, value in _table(document, "columns").items()]
     rules += [_group(number, group) for number, group in enumerate(_list(document, "groups"))]
     if not rules:

@@ -56,7 +56,10 @@ def _is_own(rule: ColumnRule, names: list[Any]) -> bool:
 
 
 def _can_undo(steps: list[Any]) -> bool:
-    return all(isinstance(step, BaseColumnTransformer) and hasattr(step, "inverse_transform") for step in steps)
+    return all(
+        isinstance(step, BaseColumnTransformer) and hasattr(step, "columns") and hasattr(step, "inverse_transform")
+        for step in steps
+    )
 
 
 def _references(steps: list[Any], names: list[Any]) -> set[Any]:

@@ -41,6 +41,7 @@ _SAID = {
     "Replacer": ("equal cells, mostly",),
     "Generalizer": ("coarse values",),
     "DateShifter": ("intervals within a subject", "seasons roughly"),
+    "KAnonymizer": ("ranges that at least k rows share",),
     "KeyedProjection": ("distances: obfuscation, not protection",),
 }
 _WITH_NULLS = {"Pseudonymizer", "Replacer", "Generalizer", "DateShifter"}

@@ -125,3 +125,11 @@ def test_tables_in_files(tmp_path):
     (tmp_path / "c.csv").write_bytes(b"\x00\xff,\xff")
     with pytest.raises(InputError, match="neither a whole Parquet"):
         read_table(tmp_path / "c.csv")
+
+
+def test_suggest(run, ask, keys):
+    """A policy to begin with is written once, lists what a person decides, and is checked like any other."""
+    found = ask("policy", "suggest", "people.csv", "new.toml")
+    assert found["columns"] == 6
+    assert run("policy", "check", "new.toml")[0] == (1 if found["review"] else 0)
+    assert run("policy", "suggest", "people.csv", "new.toml")[0] == 1
