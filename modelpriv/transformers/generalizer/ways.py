@@ -196,7 +196,3 @@ def _absent(cells: Array, lost: Mask) -> Mask:
         return lost
     nulls: npt.NDArray[np.bool_] = cells.is_null().to_numpy(zero_copy_only=False)
     return nulls if lost is None else nulls | lost
-
-
-def _without(cells: Array, absent: Mask) -> Array:
-    return cells if absent is None else pc.if_else(pa.array(absent), None, cells)

@@ -73,6 +73,7 @@ def test_an_open_class_gets_the_whole_period(end):
         np.array([count(dt.date(2020, 4, 30)), count(dt.date(2020, 5, 1)), count(dt.date(2024, 1, 1))])
     )
     assert last.labels(codes) == ["2020-04", ">=2020-05", ">=2020-05"]
+    assert last.middle(codes).tolist() == [count(dt.date(2020, 4, 16)), *[count(dt.date(2020, 5, 1))] * 2]
 
 
 @given(DATES)

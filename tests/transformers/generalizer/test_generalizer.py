@@ -234,6 +234,17 @@ def test_an_array_has_nan_for_a_null():
     assert np.array_equal(codes, [[0.0], [np.nan], [1.0]], equal_nan=True)
 
 
+@pytest.mark.parametrize(("to", "cell", "label"), [("zip3", "02139", "021"), ("year", "19870314", "1987")])
+def test_a_part_of_nulls_alone(to, cell, label, monkeypatch):
+    """A part of a long column that holds nothing stays null, and an array of codes has NaN in it."""
+    monkeypatch.setattr("modelpriv._columns.parts._ROWS", 10)
+    assert coarse(to, [None] * 10 + [cell] * 10) == [None] * 10 + [label] * 10
+    array = np.array([None] * 10 + [cell] * 10, dtype=object).reshape(-1, 1)
+    codes = Generalizer(to, output="code").fit_transform(array)
+    assert codes.dtype == np.float64
+    assert np.array_equal(codes[:, 0], [np.nan] * 10 + [int(label)] * 10, equal_nan=True)
+
+
 def test_rows_stay_in_their_order():
     """Rows stay where they were, with their index: nothing is grouped by class, and no row number is added."""
     table = pd.DataFrame({"age": [61, 20, 62, 21], "name": list("abcd")}, index=[7, 7, 1, 3])
@@ -433,6 +444,14 @@ def test_frequent_labels_are_known_by_tags_alone():
     assert step._states[0]["known"]["length"] == 1
     assert step.key_id_ == KEYS.primary
     assert pickle.loads(pickle.dumps(step)).transform(pd.DataFrame({"x": ["cAnArY 1"]}))["x"].tolist() == ["cAnArY 1"]
+
+
+def test_a_key_that_is_not_needed_moves_along():
+    """Where no labels are known by tags, a key does nothing, and a newer one takes its place."""
+    step = Generalizer("year", key=KEYS).fit(pd.DataFrame({"x": ["1987-03-14"]}))
+    assert not hasattr(step, "key_id_")
+    newer = KEYS.rotate()
+    assert repin(step, key=newer).key is newer
 
 
 def test_another_key_does_not_know_the_labels():
