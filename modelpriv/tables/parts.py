@@ -28,12 +28,13 @@ def prepared(rule: ColumnRule, frame: Frame, key: Any) -> list[Any]:
     for step in rule.steps:
         fresh = clone(step)
         parameters = fresh.get_params(deep=False)
-        if "columns" in parameters:
-            if parameters["columns"] is not None:
+        declaring = next((name for name in ("columns", "quasi") if name in parameters), None)
+        if declaring is not None:
+            if parameters[declaring] is not None:
                 raise ParameterError(
-                    f"the transformer for {rule.label} has columns=: leave it out, the rule says which."
+                    f"the transformer for {rule.label} has {declaring}=: leave it out, the rule says which."
                 )
-            fresh.set_params(columns=names if frame.named else list(rule.positions))
+            fresh.set_params(**{declaring: names if frame.named else list(rule.positions)})
         if key is not None and "key" in parameters and parameters["key"] is None and not parameters.get("recipients"):
             fresh.set_params(key=key)
         made.append(fresh)
@@ -61,7 +62,7 @@ def _run(rule: ColumnRule, steps: list[Any], frame: Frame, y: Any, whole: dict[s
                     "let it be the only one."
                 )
             return _foreign(rule, step, frame, y, fitting=fitting)
-        columns, call = step._fit(current) if fitting else step._prepare(current)  # noqa: SLF001 - of our own base class
+        columns, call = step._fit(current, y) if fitting else step._prepare(current)  # noqa: SLF001 - of our own base class
         built = step._built(columns, call)  # noqa: SLF001
         for name, count in (getattr(call, "whole", None) or getattr(call, "covered", {})).items():
             whole[str(name)] = whole.get(str(name), 0) + count

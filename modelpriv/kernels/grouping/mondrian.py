@@ -1,9 +1,9 @@
 """Mondrian: cut a table into regions of at least k rows, all regions of one depth at once.
 
 A partition is a run of rows, and a depth is one pass over those that can still be cut. `reduceat` finds the width of
-each partition in each column, and one sort brings every partition into the order of its own widest column. The key of
-that sort holds the partition, the cell and the row in 64 bits, so that no second array is moved along. A partition that
-cannot be cut any more leaves the passes for good.
+each partition in each column, and one sort brings every partition into the order of the column that it is cut by. The
+key of that sort holds the partition, the cell and the row in 64 bits, so that no second array is moved along. A
+partition that cannot be cut any more leaves the passes for good.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Regions:
 
 
 def mondrian(axes: Sequence[Axis], k: int, keeps: Keeps | None = None) -> Regions:
-    """Cut each partition by its widest column, at the value nearest the median that leaves both sides large enough.
+    """Cut each partition by its most urgent column, at the value nearest the median that leaves enough on both sides.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class _Growing:
             np.stack([ufunc.reduceat(line, self.starts[:-1]) for line in self.cells]).astype(np.int64)
             for ufunc in (np.minimum, np.maximum)
         )
-        widths = np.stack([axis.weighted(*ends) for axis, *ends in zip(self.axes, low, high, strict=True)])
+        widths = np.stack([axis.urgency(*ends) for axis, *ends in zip(self.axes, low, high, strict=True)])
         widths[self.uncut | (np.diff(self.starts) < 2 * self.k)] = 0
         cuts = self._cut(widths, low, high)
         done = cuts.place == _NONE
@@ -148,7 +148,7 @@ class _Growing:
         return self._split(~done, cuts, found) if not done.all() else iter(())
 
     def _cut(self, widths: npt.NDArray[np.float64], low: Ints, high: Ints) -> _Cuts:
-        """Find a cut for each partition: by its widest column, or the next one where that leaves a side too small."""
+        """Find a cut for each partition: by its most urgent column, or the next where that leaves a side too small."""
         count = len(self.nodes)
         cuts = _Cuts(
             np.full(count, _NONE), np.full(count, _NONE), np.zeros(count, np.int64), np.arange(self.starts[-1])

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sklearn.utils import Tags
 
-    from modelpriv._columns.arrow import Table
     from modelpriv._columns.frame import Frame
     from modelpriv.transformers.fitted import State
     from modelpriv.transformers.k_anonymizer.requirements import Requirements
@@ -43,10 +42,10 @@ __all__ = ["KAnonymizer"]
 class KAnonymizer(BaseColumnTransformer):
     """Generalise quasi-identifiers, such as age and postcode, until every row shares them with at least `k` - 1 others.
 
-    Mondrian (LeFevre, DeWitt and Ramakrishnan, 2006) cuts the table into regions: each by its widest column, at the
-    value nearest the median, as long as both sides have `k` rows and keep `l` and `t`. All rows of a region then show
-    the same: ``[23, 41]`` for numbers, dates and times, ``{Bern, Ulm}`` for categories, the lowest common node of a
-    hierarchy, and ``*`` where a region mixes nulls with values, or has all values of a category.
+    Mondrian (LeFevre, DeWitt and Ramakrishnan, 2006) cuts the table into regions: each by the column that loses most,
+    at the value nearest the median, as long as both sides have `k` rows and keep `l` and `t`. All rows of a region then
+    show the same: ``[23, 41]`` for numbers, dates and times, ``{Bern, Ulm}`` for categories, the lowest common node of
+    a hierarchy, and ``*`` where a region mixes nulls with values, or has all values of a category.
 
     *Protects* against linking: someone who knows a person's quasi-identifiers finds `k` rows or more, not one. With
     `l` and `t` these rows do not agree on the sensitive columns either. **This holds for the table that was fitted**,
@@ -78,14 +77,14 @@ class KAnonymizer(BaseColumnTransformer):
         times and ordered categories, else with all values equally far apart; or ``("ordered", t)``,
         ``("categorical", t)``.
     method : {"mondrian", "microaggregation", "target", "full-domain"}, default="mondrian"
-        How regions are found. ``"mondrian"`` cuts the widest column near its median. ``"microaggregation"`` grows a
-        tree that keeps the rows of a region near each other: the sum of squared distances from their mean falls the
-        most with each cut. ``"target"`` grows a tree whose cuts serve to predict the `y` that `fit` got, so that
-        models lose the least; the regions then follow `y`, and show something of it. Both are the trees of
-        scikit-learn with at least `k` rows in a leaf, and take longer. ``"full-domain"`` gives all rows the same level
-        of each hierarchy, and columns without one either their values or the cover: of all choices the one that loses
-        least, by ``loss_["gcp"]`` without suppressed rows. It tries at most 20,000 choices, and warns if that was not
-        enough to be sure.
+        How regions are found. ``"mondrian"`` cuts the widest column near its median, and categories of few values
+        first. ``"microaggregation"`` grows a tree that keeps the rows of a region near each other: the sum of squared
+        distances from their mean falls the most with each cut. ``"target"`` grows a tree whose cuts serve to predict
+        the `y` that `fit` got, so that models lose the least; the regions then follow `y`, and show something of it.
+        Both are the trees of scikit-learn with at least `k` rows in a leaf, and take longer. ``"full-domain"`` gives
+        all rows the same level of each hierarchy, and columns without one either their values or the cover: of all
+        choices the one that loses least, by ``loss_["gcp"]`` without suppressed rows. It tries at most 20,000 choices,
+        and warns if that was not enough to be sure.
     hierarchies : dict, optional
         By column, the categories above its values: a table or list of rows, each a value and then its ancestors from
         narrow to wide, as ARX has them; or a dict of values to lists of ancestors. Values are compared as text.
@@ -273,7 +272,7 @@ class KAnonymizer(BaseColumnTransformer):
 
     # --- transform ---
 
-    def _protect(self, columns: Mapping[int, Column], call: _KCall) -> Table:
+    def _built(self, columns: Mapping[int, Column], call: _KCall) -> dict[int, Built]:
         if call.found:
             classes = call.found[0].labels
             outside = dict.fromkeys(columns, classes < 0)
@@ -286,10 +285,10 @@ class KAnonymizer(BaseColumnTransformer):
             classes = Tree(*self._kept("tree")).find(list(numbers.values()))
             outside = {position: ~inside(self._states[position], classes, own) for position, own in numbers.items()}
             _warn_of_outside(np.any(list(outside.values()), axis=0))
-        return super()._protect(columns, replace(call, classes=np.maximum(classes, 0), covered=outside))
+        return super()._built(columns, replace(call, classes=np.maximum(classes, 0), outside=outside))
 
     def _protect_column(self, column: Column, state: State, call: _KCall) -> Built:
-        covered = call.covered[call.frame.names.index(column.name)]
+        covered = call.outside[call.frame.names.index(column.name)]
         cells = array_from_plain(state["cells"])
         dtype = column.dtype.as_text() if pa.types.is_large_string(cells.type) else None
         absent = np.append(state["absent"], False)[call.classes]  # there may be no class
@@ -306,7 +305,7 @@ class _KCall(Call):
 
     found: list[Fitted] = field(default_factory=list)
     classes: Any = None
-    covered: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    outside: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
 
 def _middle_dtype(column: Column, cells: Any) -> Any:

@@ -65,7 +65,9 @@ def as_quasi(column: Column, hierarchy: Hierarchy | None, weight: float) -> Quas
     kind = "order" if ordered else "number" if measured(column.data.type) else "set"
     if kind == "set":
         as_text(replace(column, data=codes.values))  # refused before anything is computed
-    return Quasi(column, kind, codes, Axis(codes.numbers, _points(codes.values, kind), weight=weight))
+    return Quasi(
+        column, kind, codes, Axis(codes.numbers, _points(codes.values, kind), None, weight, unordered=kind == "set")
+    )
 
 
 def measured(type_: ArrowType) -> bool:

@@ -173,7 +173,8 @@ def test_new_rows_meet_the_same_regions(rows, others):
 
 def test_a_row_outside_is_covered_and_counted():
     """A cell beyond every region is covered, its row is counted, and its other cells show their region."""
-    step = KAnonymizer(k=2).fit(pd.DataFrame({"age": [1, 2, 8, 9], "sex": ["m", "m", "w", "w"]}))
+    table = pd.DataFrame({"age": [1, 2, 8, 9], "sex": ["m", "m", "w", "w"]})
+    step = KAnonymizer(k=2, weights={"age": 99}).fit(table)
     new = pd.DataFrame({"age": [1, 99, 8], "sex": ["m", "w", "x"]})
     with pytest.warns(ProtectionWarning, match="2 rows of 3 are not in a region"):
         released = step.transform(new)
@@ -183,7 +184,8 @@ def test_a_row_outside_is_covered_and_counted():
 
 def test_middles_serve_every_row_between_the_cuts():
     """With middles a new row gets those of its region, however far out, and only what fit did not see is covered."""
-    step = KAnonymizer(k=2, output="mean").fit(pd.DataFrame({"age": [1, 2, 8, 9], "sex": ["m", "m", "w", "w"]}))
+    table = pd.DataFrame({"age": [1, 2, 8, 9], "sex": ["m", "m", "w", "w"]})
+    step = KAnonymizer(k=2, output="mean", weights={"age": 99}).fit(table)
     assert step.transform(pd.DataFrame({"age": [-5, 99], "sex": ["m", "m"]}))["age"].tolist() == [1.5, 8.5]
     with pytest.warns(ProtectionWarning, match="2 rows of 3"):
         released = step.transform(pd.DataFrame({"age": [1, None, 3], "sex": ["m", "m", "x"]}))
@@ -221,6 +223,12 @@ def test_the_nearest_cut_is_found():
     table = pd.DataFrame({"x": [0, 0, 1, 1, 1, 1, 1]})
     assert KAnonymizer(k=2).fit(table).classes_.tolist() == [2, 5]
     assert KAnonymizer(k=3).fit(table).classes_.tolist() == [7]
+
+
+def test_categories_of_few_values_are_cut_first():
+    """A category that one cut brings down to single values comes before a number of the same width."""
+    table = pd.DataFrame({"age": [1, 2, 8, 9], "sex": ["m", "w", "m", "w"]})
+    assert KAnonymizer(k=2).fit_transform(table)["sex"].tolist() == ["m", "w", "m", "w"]
 
 
 def test_weights_choose_what_is_cut():
