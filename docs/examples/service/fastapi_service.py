@@ -1,8 +1,11 @@
 """A prediction service in FastAPI: one sealed model, health checks, metrics, an audit log, versions without a restart.
 
-Run it with two workers::
+Run it with two workers. MODELPRIV_KEYRING is what `Keyring.export_secret` returns; both folders must exist, and that of
+the metrics must be empty::
 
-    MODELPRIV_KEYRING=... MODEL=model.mpriv uvicorn fastapi_service:app --workers 2
+    export MODELPRIV_KEYRING=... MODEL=model.mpriv AUDIT=audit PROMETHEUS_MULTIPROC_DIR=metrics
+    mkdir -p audit metrics && rm -f metrics/*.db
+    uvicorn fastapi_service:app --workers 2
 """
 
 import os
@@ -16,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from modelpriv import AuditLog
 from modelpriv.audit import acting_as
+from modelpriv.errors import InputError, ModelprivError
 from modelpriv.integrations.prometheus import PrometheusExporter
 from modelpriv.serving import ModelHandle
 
@@ -28,6 +32,8 @@ async def life(_: FastAPI) -> AsyncIterator[None]:
     with ExitStack() as stack:
         if logs := os.environ.get("AUDIT"):  # a folder, in which each worker has a log of its own
             stack.enter_context(AuditLog(f"{logs}/worker-{os.getpid()}.jsonl", key=KEY))
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # a worker that has ended no longer says which version answers
+            stack.callback(multiprocess.mark_process_dead, os.getpid())
         stack.enter_context(PrometheusExporter())
         held["model"] = stack.enter_context(ModelHandle(os.environ["MODEL"], key=KEY))
         yield
@@ -41,7 +47,9 @@ def predict(rows: list[dict[str, float | str | None]], x_user: Annotated[str, He
     with acting_as(x_user):
         try:
             return held["model"].predict(pd.DataFrame(rows)).tolist()
-        except ValueError:
+        except ValueError as error:
+            if isinstance(error, ModelprivError) and not isinstance(error, InputError):
+                raise  # a key or the audit log fails: 500, since no caller can mend that
             raise HTTPException(422, "the rows do not have the columns and types of the model") from None
 
 
