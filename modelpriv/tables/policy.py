@@ -87,6 +87,12 @@ def parse(document: Any) -> dict[str, Any]:
     ParameterError
         A field is unknown, missing or of the wrong kind; the message names it, and the nearest right one.
     """
+    if isinstance(document, dict) and "check" in document:
+        raise PolicyError(
+            "the policy has a check, which a file cannot hold. Pass it to from_policy: check=KAnonymity(...).",
+            "",
+            "check",
+        )
     _check_fields(document, _FIELDS, "the policy")
     if document.get("version") != VERSION:
         raise PolicyError(
@@ -116,6 +122,8 @@ def describe(parameters: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in pairs(parameters["rules"]):
         rule = _written(key, value)
         if isinstance(key, re.Pattern):
+            if re.compile(key.pattern).flags != key.flags:
+                raise PolicyError(f"the rule for {label(key)} has flags: write them into the pattern, such as (?i).")
             groups.append({"match": key.pattern, "rule": rule})
         elif isinstance(key, tuple):
             groups.append({"columns": list(key), "rule": rule})
@@ -180,6 +188,9 @@ def _transformer(place: str, value: Any) -> Any:
     if "key" in given:
         raise PolicyError(f"{place} has a key: a policy never does. Pass it to from_policy, or as --key.", place, "key")
     _check_fields(given, parameters_of(name), place)
+    described = inspect.signature(transformers()[name]).parameters
+    if lacking := [one for one in described if described[one].default is inspect.Parameter.empty and one not in given]:
+        raise PolicyError(f"{place} lacks {lacking[0]!r}, without which there is no {name}.", place, name)
     return transformers()[name](**given)
 
 

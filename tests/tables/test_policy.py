@@ -172,6 +172,27 @@ def test_files_that_are_no_policy(tmp_path, name, content, match):
         Deidentifier.from_policy(tmp_path / name)
 
 
+def test_a_check_is_not_passed_over():
+    """A policy that seems to ask for a check is refused: no file can hold one, and it would be released unchecked."""
+    with pytest.raises(ParameterError, match="check="):
+        Deidentifier.from_policy({"version": 1, "check": {"k": 5}, "columns": {"age": "keep"}})
+
+
+@pytest.mark.parametrize("name", ["Generalizer", "DateShifter"])
+def test_a_parameter_that_is_missing(name):
+    """A transformer without a parameter that it must have is refused as a fault of the policy."""
+    with pytest.raises(ParameterError, match=r"columns\.a lacks"):
+        Deidentifier.from_policy({"version": 1, "columns": {"a": {"transformer": name}}})
+
+
+def test_flags_of_a_pattern():
+    """A pattern keeps its flags in a policy if they are in its text, and is refused if not: it would match others."""
+    rule = re.compile("(?i)NAME")
+    assert Deidentifier({rule: "drop"}).to_policy()["groups"][0]["match"] == "(?i)NAME"
+    with pytest.raises(ParameterError, match=r"\(\?i\)"):
+        Deidentifier({re.compile("NAME", re.IGNORECASE): "drop"}).to_policy()
+
+
 def test_yaml_is_safe_and_strict(tmp_path):
     """YAML cannot make objects, nor say a field twice: an indentation slip does not turn a rule off."""
     pytest.importorskip("yaml", reason="install pyyaml")
