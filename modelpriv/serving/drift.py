@@ -36,7 +36,8 @@ class DriftMonitor:
     test say how far apart the two are.
 
     *Protects against* a model that goes on predicting for other people than it learnt from. *Leaks* the counts that
-    `report` gives out: none of them below ``k``. It *cannot* see drift in randomized tokens, beyond nulls and lengths,
+    `report` gives out: none of them below ``k``, and no figure follows from a smaller one; two reports with a few rows
+    between them differ by these rows. It *cannot* see drift in randomized tokens, beyond nulls and lengths,
     since each is new; nor in the size of numbers behind tokens.
 
     Parameters
@@ -44,7 +45,7 @@ class DriftMonitor:
     key : Keyring or str
         The key of the tags. In every process with the same key the tags are the same.
     k : int, default=20
-        Smaller counts are not given out: rarer values are counted together, and fewer rows give no figures.
+        Smaller counts are not given out: rarer values are compared together, and fewer rows give no figures.
     top : int, default=50
         How many of the most frequent values of a column are told apart.
     bins : int, default=10

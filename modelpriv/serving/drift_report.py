@@ -38,11 +38,11 @@ class ColumnDrift:
     kind : {"numbers", "text", "tokens"}
         What it holds.
     rows : int
-        How many rows were compared.
+        How many rows were compared; 0 if there were fewer than ``k``.
     nulls_before, nulls_now : float or None
         The share of nulls.
     length_before, length_now : float or None
-        The mean length of text, in characters.
+        The mean length of text, in whole characters.
     unseen : float or None
         The share of rows whose value never occurred in the reference.
     psi : float or None
@@ -176,28 +176,61 @@ def compared(
     """Compare what was counted of a column in the reference and now."""
     notes = []
     if elsewhere:
-        notes.append(f"{elsewhere:,} rows are under a key id that the reference does not have: fit on it again")
+        many = f"{elsewhere:,}" if elsewhere >= k else f"fewer than {k}"
+        notes.append(f"{many} rows are under a key id that the reference does not have: fit on it again")
     few = now.rows < k
     if few:
         notes.append(f"fewer than {k} rows to compare")
     elif not telling:
         notes.append("no value is frequent enough to compare, as with randomized tokens")
-    distance = psi(before.counts, now.counts) if telling and not few else None
+    one, other = pooled(before.counts, now.counts, k)
+    comparable = telling and not few
+    if comparable and np.count_nonzero(one + other) == 1 < np.count_nonzero(before.counts + now.counts):
+        notes.append(f"fewer than {k} rows of each value but one, so there is nothing to compare")
+        comparable = False
+    distance = psi(one, other) if comparable else None
     of_text = kind != "numbers" and not few
     return ColumnDrift(
         name=str(name),
         kind=kind,
-        rows=now.rows,
+        rows=0 if few else now.rows,
         nulls_before=_share(before.nulls, before.rows, k),
         nulls_now=None if few else _share(now.nulls, now.rows, k),
-        length_before=_share(before.length, before.rows - before.nulls, 0) if of_text else None,
-        length_now=_share(now.length, now.rows - now.nulls, 0) if of_text else None,
+        length_before=_mean(before.length, before.rows - before.nulls, k) if of_text else None,
+        length_now=_mean(now.length, now.rows - now.nulls, k) if of_text else None,
         unseen=_share(now.unseen, now.rows, k) if of_text and telling else None,
         psi=distance,
-        p_value=None if distance is None else _p_value(before.counts, now.counts),
+        p_value=None if distance is None else _p_value(one, other),
         drifted=distance is not None and distance >= threshold,
         note="; ".join(notes),
     )
+
+
+def pooled(
+    before: npt.NDArray[Any], now: npt.NDArray[Any], k: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Add up bins until none has a count between 0 and k, so that no figure follows from a small count.
+
+    Both figures have all digits, and who knows the other counts could compute the one of a single row from them.
+    """
+    groups: list[npt.NDArray[np.int64]] = []
+    rest = np.zeros(2, np.int64)
+    for counts in np.stack([before, now], axis=1).astype(np.int64):
+        if not _is_small(counts, k):
+            groups.append(counts)
+            continue
+        rest = rest + counts
+        if not _is_small(rest, k):
+            groups.append(rest)
+            rest = np.zeros(2, np.int64)
+    while groups and _is_small(rest, k):
+        rest = rest + groups.pop(min(range(len(groups)), key=lambda place: int(groups[place].sum())))
+    together = np.array([*groups, rest])
+    return together[:, 0], together[:, 1]
+
+
+def _is_small(counts: npt.NDArray[np.int64], k: int) -> bool:
+    return bool(((counts > 0) & (counts < k)).any())
 
 
 def psi(before: npt.NDArray[Any], now: npt.NDArray[Any]) -> float:
@@ -217,10 +250,15 @@ def _p_value(before: npt.NDArray[Any], now: npt.NDArray[Any]) -> float | None:
 
 
 def _share(count: int, rows: int, k: int) -> float | None:
-    """Return a share, unless its count is small enough to tell of single rows."""
-    if 0 < count < k or not rows:
+    """Return a share, unless its count, or that of the other rows, is small enough to tell of single rows."""
+    if not rows or 0 < count < k or 0 < rows - count < k:
         return None
     return count / rows
+
+
+def _mean(total: int, rows: int, k: int) -> float | None:
+    """Return a mean in whole characters, unless it is that of a few rows; its digits would tell of single ones."""
+    return None if rows < k else float(round(total / rows))
 
 
 def _shown(value: float | None) -> str:

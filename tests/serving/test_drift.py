@@ -13,7 +13,7 @@ from scipy import stats
 from modelpriv import FieldEncryptor, Keyring, Pseudonymizer
 from modelpriv.errors import InputError, KeyUnavailableError, ParameterError
 from modelpriv.serving import DriftMonitor
-from modelpriv.serving.drift_report import psi
+from modelpriv.serving.drift_report import pooled, psi
 
 CITIES = np.array(["canary-oslo", "canary-bergen", "canary-turin", "canary-utrecht"])
 
@@ -55,7 +55,7 @@ def test_numbers(keyring, mean):
     """Numbers are compared in ten bins that each hold a tenth of the reference."""
     rng = np.random.default_rng(1)
     before, now = people(rng, 5000), people(rng, 5000, mean=mean)
-    found = monitored(before, now, keyring)["age"]
+    found = monitored(before, now, keyring, k=1)["age"]
     edges = np.quantile(before["age"], np.linspace(0, 1, 11)[1:-1])
     one, other = (
         np.bincount(np.searchsorted(edges, table["age"], side="right"), minlength=10) for table in (before, now)
@@ -106,6 +106,38 @@ def test_small_counts_are_not_given_out(keyring):
     assert "fewer than 20 rows" in found["a"].note
     rare = pd.DataFrame({"a": ["x"] * 100 + ["new"] * 7})
     assert monitored(before[["a"]], rare, keyring, k=20)["a"].unseen is None
+
+
+def test_no_figure_follows_from_a_small_count(keyring):
+    """Whether few rows have one value or another, or are null, changes no figure: all digits are compared."""
+    before = pd.DataFrame({"a": ["no"] * 900 + ["yes"] * 100, "b": [None] * 500 + ["text"] * 500})
+    reports = {
+        monitored(before, pd.DataFrame({"a": ["no"] * (200 - few) + ["yes"] * few, "b": None}), keyring)["a"]
+        for few in (1, 7, 19)
+    }
+    assert {(one.psi, one.p_value, one.unseen, one.length_now) for one in reports} == {(None, None, 0.0, 2.0)}
+    lone = monitored(before, pd.DataFrame({"a": "no", "b": [None] * 199 + ["x" * 37]}), keyring)["b"]
+    assert (lone.nulls_now, lone.length_now, lone.psi) == (None, None, None)
+    assert monitored(before, before.head(3), keyring)["a"].rows == 0
+
+
+def test_few_rows_under_another_key(keyring):
+    """A note says how many rows are under another key id only if they are many."""
+    before = pd.DataFrame({"a": ["x"] * 100})
+    step, moved = (FieldEncryptor("deterministic", key=one).fit(before) for one in (keyring, keyring.rotate()))
+    now = pd.concat([step.transform(before), moved.transform(before.head(3))])
+    assert "fewer than 20 rows are under" in monitored(step.transform(before), now, keyring)["a"].note
+
+
+@given(
+    counts=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=12), k=st.integers(1, 30)
+)
+def test_small_counts_are_pooled(counts, k):
+    """Pooled bins have the sums of all rows, and no count between 0 and k unless there are no more rows."""
+    one, other = np.array(counts).T
+    before, now = pooled(one, other, k)
+    assert (before.sum(), now.sum()) == (one.sum(), other.sum())
+    assert np.count_nonzero(before + now) <= 1 or not any(0 < count < k for count in [*before, *now])
 
 
 def test_no_value_is_kept_or_shown(keyring):
