@@ -42,6 +42,12 @@ def test_tables_of_every_kind(keyring, container):
     assert key_usage(table) == {}
 
 
+@pytest.mark.parametrize("levels", [["email"], ["id", "email"]])
+def test_an_index(keyring, released, levels):
+    """Tokens in a pandas index count, on any of its levels."""
+    assert key_usage(released.set_index(levels)) == {keyring.primary: 5}
+
+
 def test_keys_are_told_apart(keyring, released):
     """Tokens of two keys in one column count for each."""
     newer = keyring.rotate()

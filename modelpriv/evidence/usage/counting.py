@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
 
-from modelpriv._columns.frame import open_frame
+from modelpriv._columns.frame import open_frame, read_cells
 from modelpriv._core import process, walk
 from modelpriv._core.checks import Text, check
 from modelpriv.evidence.usage.answer import KeyUsage, Use
@@ -106,12 +106,25 @@ def _uses(X: Any, patterns: tuple[str, ...], progress: _Progress | None) -> Iter
     elif isinstance(X, BaseEstimator):
         yield from _in_object(X)
     else:
-        frame = open_frame(X)
-        for position, name in enumerate(frame.names):
-            cells: Any = frame.column(position).data
-            yield from in_column("", f"tokens in {name!r}", cells)
-            if may_be_bytes(cells.type):
-                yield from in_blobs("", f"a cell of {name!r}", cells.to_pylist())
+        yield from _in_table(X)
+
+
+def _in_table(table: Any) -> Iterator[Use]:
+    """Count in each column of a table, and in a pandas index that is no plain count of rows."""
+    frame = open_frame(table)
+    for position, name in enumerate(frame.names):
+        cells: Any = frame.column(position).data
+        yield from in_column("", f"tokens in {name!r}", cells)
+        if may_be_bytes(cells.type):
+            yield from in_blobs("", f"a cell of {name!r}", cells.to_pylist())
+    index: Any = getattr(table, "index", None)
+    if hasattr(index, "to_frame"):
+        for level in range(index.nlevels):
+            values = index.get_level_values(level)
+            if not any(values.dtype.kind == kind for kind in "biufcmM"):
+                yield from in_column(
+                    "", "tokens in the index", read_cells(values.astype(object).to_series(), "the index")
+                )
 
 
 def _in_object(thing: Any) -> Iterator[Use]:
