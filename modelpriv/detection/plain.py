@@ -38,7 +38,8 @@ def _numbers(cells: CellSample, said: Said) -> _Found:
     if not whole:
         return _fractions(cells, said)
     if said.kind == "measurement":
-        return "measurement", 1.0, 0.9, ""
+        doubtful = cells.length >= _NO_AMOUNT and _one_length(cells) and cells.distinct > _UNIQUE
+        return "measurement", 1.0, 0.5 if doubtful else 0.9, _ONE_EACH if doubtful else ""
     if said.kind == "category" and _few(cells):
         return "category", 1.0, 0.9, ""
     return _integers(cells, said)
@@ -48,7 +49,9 @@ def _fractions(cells: CellSample, said: Said) -> _Found:
     values = cells.numbers[~np.isnan(cells.numbers)]
     precise = cells.like(r"\.[0-9]{4,}$") >= _NEARLY
     on_earth = bool(np.abs(values).max(initial=0) <= _DEGREES) and bool(np.ptp(values) > 1 if len(values) else False)
-    if said.kind is None and precise and on_earth and np.abs(values).mean() > _NORMED:
+    if said.kind not in _NUMBERS and not said.weak:
+        return "measurement", 1.0, 0.4, "the header says something else than numbers"
+    if said.kind != "measurement" and precise and on_earth and np.abs(values).mean() > _NORMED:
         return "coordinates" if said.opaque else "measurement", 1.0, 0.4, "precise numbers up to 180 may be coordinates"
     return "measurement", 1.0, 0.9, ""
 
@@ -56,11 +59,11 @@ def _fractions(cells: CellSample, said: Said) -> _Found:
 def _integers(cells: CellSample, said: Said) -> _Found:
     unique = cells.distinct > _UNIQUE and cells.filled > _SMALL
     if unique and (cells.rises or cells.length >= _LONG_CODE):
-        return "record_id", 1.0, 0.6 if cells.rises else 0.4, "numbers that differ in every row may be an identifier"
+        return "record_id", 1.0, 0.6 if cells.rises else 0.4, _ONE_EACH
     if cells.length >= _LONG_CODE and _one_length(cells):
         return "record_id", 1.0, 0.4, "long numbers of one length may be an identifier"
     if said.kind is not None:
-        return ("category" if _few(cells) else "measurement"), 1.0, 0.6, "" if said.kind == "category" else _CODES
+        return ("category" if _few(cells) else "measurement"), 1.0, 0.6, _CODES
     return _unexplained(cells, said)
 
 
@@ -130,6 +133,8 @@ def _few(cells: CellSample) -> bool:
     return different <= _GROUPS and (cells.distinct <= _REPEATED or different <= _PAIR)
 
 
+_NUMBERS = {None, "measurement", "category", "other"}
+_ONE_EACH = "numbers that differ in every row may be an identifier"
 _TELLING = "the header says something about people"
 _CODES = "whole numbers that no header explains may be codes"
 _TEXT = ("text", 1.0, 0.4, "text of many values and no known form")
@@ -140,5 +145,15 @@ _SENTENCE = r"\s|[\x{3001}\x{3002}\x{FF0C}\x{FF1B}]"  # a space, or a mark of Ch
 _USER = "^[a-z][a-z0-9._-]{3,20}$"
 _CODE = r"^[^\s]*[0-9][^\s]*$|^[A-Z]{2,8}$"
 _NEARLY, _UNIQUE, _HALF, _SOME = 0.95, 0.9, 0.5, 0.2
-_SMALL, _LONG_CODE, _POSTCODE, _OLD, _YEARS, _OLDEST, _DEGREES, _NORMED = 20, 5.5, 4, 60, 30, 120, 180, 3
+_SMALL, _LONG_CODE, _NO_AMOUNT, _POSTCODE, _OLD, _YEARS, _OLDEST, _DEGREES, _NORMED = (
+    20,
+    5.5,
+    8.5,
+    4,
+    60,
+    30,
+    120,
+    180,
+    3,
+)
 _PROSE, _LONG, _GROUPS, _TOLD_APART, _PAIR, _REPEATED = 5, 25, 50, 12, 2, 0.2

@@ -134,7 +134,22 @@ def test_a_column_without_cells_is_reviewed(cells):
     assert column.proposal != "keep"
 
 
-@pytest.mark.parametrize("header", [line.split(": ")[1].split(", ")[0].removeprefix("~") for line in lines("headers")])
+HEADERS = [line.split(": ")[1].split(", ")[0].removeprefix("~") for line in lines("headers")]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_identifiers_are_kept_under_no_header(header):
+    """Whatever a header says, cells with a form that speaks for itself are not proposed to be kept."""
+    identifying = {kind: FORMS[kind] for kind in FORMS.keys() - {"measurement", "flag", "category"}}
+    numbers = {
+        "phone": 4_150_000_000 + RNG.integers(0, 10**7, SIZE),
+        "card": 4 * 10**15 + RNG.integers(0, 10**12, SIZE),
+    }
+    for cells in (*identifying.values(), *numbers.values()):
+        assert detect(pd.DataFrame({header: cells}))[header].proposal != "keep"
+
+
+@pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("cells", [[], [None, 2.5], [3, 4], ["x", "y"], ["1", None], [True], [b"x"]])
 def test_every_header_goes_with_every_sort_of_cells(header, cells):
     """Whatever a header says and the cells are, there is a kind, a role and a proposal."""
