@@ -39,7 +39,7 @@ class Axis:
         Whether the values have no order: a range of them loses as much as it has values, and nothing once it has one.
     """
 
-    numbers: Ints
+    numbers: npt.NDArray[Any]
     points: npt.NDArray[np.float64]
     ancestors: Ints | None = None
     weight: float = 1.0

@@ -21,7 +21,7 @@ _FEW = 4  # times as many numbers as rows may be possible before counting them c
 class Codes:
     """A column as numbers: 0 is null, the others count the different values from 1 in ascending order."""
 
-    numbers: npt.NDArray[np.int64]
+    numbers: npt.NDArray[Any]
     values: Any
 
     @property
@@ -60,11 +60,10 @@ def ranked(keys: npt.NDArray[Any], bound: int | None = None) -> tuple[npt.NDArra
         return (np.cumsum(seen) - 1)[keys], np.flatnonzero(seen)
     order = np.argsort(keys)
     ordered = keys[order]
-    new = np.empty(len(keys), bool)
-    new[:1] = False
+    new = np.zeros(len(keys), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
     ranks = np.empty(len(keys), np.int64)
-    ranks[order] = np.cumsum(new, dtype=np.int64)
+    ranks[order] = np.cumsum(new)
     new[:1] = True
     return ranks, ordered[new]
 
@@ -99,6 +98,7 @@ def _by_numbers(cells: Any, numbers: npt.NDArray[Any]) -> Codes:
     elif kept.dtype.kind == "f" and np.isnan(kept).any():
         keys = _with_one_nan(kept)
     ranks, different = ranked(keys, bound)
+    ranks = ranks.astype(np.int32)
     if keys.dtype == kept.dtype or bound is not None:
         values = pa.array(different.astype(kept.dtype) + least).cast(cells.type)
     else:
@@ -107,7 +107,7 @@ def _by_numbers(cells: Any, numbers: npt.NDArray[Any]) -> Codes:
         values = cells.take(pa.array(first))
     if valid is None:
         return Codes(ranks + 1, values)
-    spread = np.zeros(len(cells), np.int64)
+    spread = np.zeros(len(cells), np.int32)
     spread[valid] = ranks + 1
     return Codes(spread, values)
 

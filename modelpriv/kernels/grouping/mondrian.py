@@ -9,7 +9,7 @@ partition that cannot be cut any more leaves the passes for good.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Ints: TypeAlias = npt.NDArray[np.int64]
     Flags: TypeAlias = npt.NDArray[np.bool_]
-    Keeps: TypeAlias = Callable[[Ints, Ints, int], Flags]
+    Keeps: TypeAlias = Callable[[npt.NDArray[Any], Ints, int], Flags]
     """From rows, the group of each and the number of groups: which groups keep the limits other than `k`."""
 
 __all__ = ["Regions", "Tree", "mondrian"]
@@ -115,7 +115,9 @@ def _whole(axes: Sequence[Axis], k: int, keeps: Keeps | None) -> _Growing:
     for line, axis in zip(cells, axes, strict=True):
         line[:] = axis.numbers
     uncut = np.zeros((len(axes), 1), bool)
-    return _Growing(axes, k, keeps, np.arange(size), cells, np.array([0, size]), np.zeros(1, np.int64), uncut)
+    return _Growing(
+        axes, k, keeps, np.arange(size, dtype=np.int32), cells, np.array([0, size]), np.zeros(1, np.int64), uncut
+    )
 
 
 @dataclass
@@ -125,7 +127,7 @@ class _Growing:
     axes: Sequence[Axis]
     k: int
     keeps: Keeps | None
-    rows: Ints
+    rows: npt.NDArray[np.int32]
     cells: npt.NDArray[np.uint32]
     starts: Ints
     nodes: Ints

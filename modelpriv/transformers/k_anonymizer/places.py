@@ -113,8 +113,10 @@ def _points(quasi: Quasi, members: Members, thresholds: Ints) -> Ints:
         shown = members.numbers[np.repeat(~members.open, np.diff(members.offsets))]
     else:
         shown = np.concatenate([members.low[~members.open], members.high[~members.open]])
-    points = np.unique(np.concatenate([shown, thresholds]))
-    return points[points > 0]
+    seen = np.zeros(quasi.codes.size, bool)
+    seen[shown] = seen[thresholds] = True
+    seen[0] = False  # null
+    return np.flatnonzero(seen)
 
 
 def _comparable(values: Any, type_: ArrowType) -> Any:

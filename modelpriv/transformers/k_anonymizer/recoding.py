@@ -115,7 +115,7 @@ def _of_sets(quasi: Quasi, silent: npt.NDArray[np.bool_], offsets: Ints, numbers
 def _texts(quasi: Quasi, numbers: Ints) -> Array:
     if not len(quasi.codes.values):
         return pa.array([""] * len(numbers), pa.large_string())
-    known, back = np.unique(numbers, return_inverse=True)
+    back, known = ranked(numbers, quasi.codes.size)
     texts: Any = as_text(replace(quasi.column, data=quasi.codes.values.take(pa.array(known - 1))))
     return texts.cast(pa.large_string()).take(pa.array(back))
 

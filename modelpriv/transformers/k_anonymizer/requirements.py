@@ -41,7 +41,7 @@ class Requirements:
     def __init__(self, columns: Sequence[_Sensitive]) -> None:
         self._columns = columns
 
-    def __call__(self, rows: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
+    def __call__(self, rows: npt.NDArray[Any], labels: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
         """Return for each of `count` groups whether its rows keep the limits."""
         groups, kept = Groups(labels, np.bincount(labels, minlength=count)), np.ones(count, bool)
         for column in self._columns:
