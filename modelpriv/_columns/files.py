@@ -69,7 +69,9 @@ def _read(path: str | os.PathLike[str]) -> PandasTable | None:
         file.seek(0)
         try:
             if is_parquet:
-                return pd.read_parquet(file)
+                table = pd.read_parquet(file)
+                # An index that pandas wrote is a column of the file: it is read as one, so that no one overlooks it.
+                return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
             table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
         except (ValueError, OSError, MemoryError):  # ArrowInvalid is a ValueError
             return None

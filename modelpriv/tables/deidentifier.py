@@ -77,8 +77,9 @@ class Deidentifier(MadeFromPolicies, LookingAhead):
     Notes
     -----
     *Protects against* forgetting a column: one that was added, renamed or moved, or that holds another family of types
-    than at fit, is refused by name. *Leaks* what the transformers leak, and all of what is kept; `plan` says it column
-    by column. It *cannot* tell whether someone can be singled out: pass a ``check``.
+    than at fit, is refused by name; so is a pandas index that is more than row numbers. *Leaks* what the transformers
+    leak, and all of what is kept; `plan` says it column by column. It *cannot* tell whether someone can be singled out:
+    pass a ``check``.
 
     Examples
     --------
@@ -187,6 +188,7 @@ class Deidentifier(MadeFromPolicies, LookingAhead):
         check_is_fitted(self, "n_features_in_")
         frame = open_frame(X)
         self._check_names(frame, reset=False)
+        self._check_index(frame)
         self._check_kinds(frame)
         start, whole = time.perf_counter(), dict[str, int]()
         rules = self._rules()

@@ -58,6 +58,7 @@ class ProtectingTables(NamedColumns, PlainState, TransformerMixin, NestedRules):
                 f"Found array with 0 sample(s) (shape=(0, {len(frame.names)})) while a minimum of 1 is required by "
                 "Deidentifier."
             )
+        self._check_index(frame)
         rules = self._resolved(frame)
         claims.check_claim(str(self.claim), self._answers(rules, frame))
         steps = [parts.prepared(rule, frame, self.key) if rule.protects else [] for rule in rules]
@@ -131,6 +132,16 @@ class ProtectingTables(NamedColumns, PlainState, TransformerMixin, NestedRules):
         if odd := [type(one).__name__ for one in found if not callable(one)]:
             raise ParameterTypeError(f"check must be an object with a method check, or a function, got {odd[0]}.")
         return found
+
+    @staticmethod
+    def _check_index(frame: Frame) -> None:
+        """Refuse a pandas index that is more than numbers of rows: no rule names it, and it would come out as it is."""
+        index: Any = getattr(frame.native, "index", None)
+        if hasattr(index, "nlevels") and (index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu"):
+            raise InputError(
+                f"The table's index {list(index.names)!r} has no rule. Make it a column with reset_index(), or leave "
+                "it out with reset_index(drop=True)."
+            )
 
     def _check_kinds(self, frame: Frame) -> None:
         """Refuse columns of another family of types than at fit: what was harmless may hold names now."""

@@ -72,6 +72,18 @@ def test_protect_refuses_cells_without_a_name(run, tmp_path, row):
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_an_index_in_parquet_is_a_column(run, tmp_path):
+    """What pandas wrote as an index is a column of the file, which the policy has to name."""
+    pd.DataFrame({"id": ["canary"], "age": [36]}).set_index("id").to_parquet(tmp_path / "in.parquet")
+    (tmp_path / "kept.json").write_text('{"version": 1, "columns": {"age": "keep"}}')
+    code, said = run("protect", "in.parquet", "out.parquet", "--policy", "kept.json")
+    assert code == 1
+    assert "'id'" in said
+    (tmp_path / "kept.json").write_text('{"version": 1, "columns": {"age": "keep", "id": "drop"}}')
+    assert run("protect", "in.parquet", "out.parquet", "--policy", "kept.json")[0] == 0
+    assert b"canary" not in (tmp_path / "out.parquet").read_bytes()
+
+
 def test_check(run, ask, keys, tmp_path):
     """A policy that can be used is said to be so; a fault is shown with its line."""
     assert ask("policy", "check", "people.toml", "--data", "people.csv")["columns"] == 6

@@ -155,6 +155,23 @@ def test_a_column_without_a_rule():
     assert list(step.fit_transform(table)) == ["age"]
 
 
+@pytest.mark.parametrize("levels", [["id"], ["id", "age"]])
+def test_an_index_without_a_rule(levels):
+    """A pandas index of cells has no rule, so it is refused at fit and later; row numbers of any order are not."""
+    table = pd.DataFrame({"id": ["canary-1", "canary-2"], "age": [36, 41], "b": [1, 2]})
+    indexed = table.set_index(levels)
+    step = Deidentifier(dict.fromkeys(indexed.columns, "keep"))
+    with pytest.raises(InputError, match=r"'id'.*reset_index"):
+        step.fit_transform(indexed)
+    step.fit(indexed.reset_index(drop=True))
+    for odd in (indexed, indexed.rename_axis([None] * len(levels))):
+        with pytest.raises(InputError, match="reset_index") as raised:
+            step.transform(odd)
+        assert "canary" not in str(raised.value)
+    rows = step.transform(indexed.reset_index(drop=True).iloc[::-1])
+    assert rows.index.tolist() == [1, 0]
+
+
 def test_a_rule_without_a_column():
     """A rule whose column is missing is refused, or ignored if that was said."""
     table = pd.DataFrame({"a": [1]})
