@@ -29,7 +29,9 @@ class Axis:
     numbers : numpy array of int, shape (n,)
         The number of each cell, 0 for null, in the order of the values.
     points : numpy array of float
-        Where the value of each number lies, from 0 to 1; that of null is not used.
+        Where the value of each number lies, in ascending order, from that of 1 on: null has none.
+    span : float
+        The distance that counts as 1.
     ancestors : numpy array of int, shape (depths, size), optional
         The node above each number at each depth, from the root to the number itself, each in ascending order. Then only
         the children of one node are parted.
@@ -41,6 +43,7 @@ class Axis:
 
     numbers: npt.NDArray[Any]
     points: npt.NDArray[np.float64]
+    span: float = field(default=1.0, kw_only=True)
     ancestors: Ints | None = None
     weight: float = 1.0
     unordered: bool = False
@@ -57,13 +60,20 @@ class Axis:
     def widths(self, low: Ints, high: Ints) -> npt.NDArray[np.float64]:
         """Return how wide ranges of numbers are, from 0 to 1; nulls among other cells make one as wide as can be."""
         if self.ancestors is None:
-            wide = self.points[high] - self.points[low]
+            wide = self.places(high) - self.places(low)
         else:
             depth = self.depths(low, high)
             wide = (self._last[depth, low] - self._first[depth, low] + 1) / max(1, self.ancestors.shape[1] - 1)
         # However close two different numbers are, they can be parted.
         wide = np.where(low == high, 0.0, np.maximum(wide, _LEAST))
         return np.where((low == 0) & (high > 0), 1.0, wide)
+
+    def places(self, numbers: Ints) -> npt.NDArray[np.float64]:
+        """Return where the values of numbers lie, from 0 to 1; null lies at 0."""
+        if not len(self.points):
+            return np.zeros(len(numbers))
+        places: npt.NDArray[np.float64] = (self.points[np.maximum(numbers, 1) - 1] - self.points[0]) / self.span
+        return places
 
     def urgency(self, low: Ints, high: Ints) -> npt.NDArray[np.float64]:
         """Return how much a cut is worth: the width, but for values without an order what each cut up to one spares.
@@ -74,7 +84,9 @@ class Axis:
         wide = self.widths(low, high)
         if self.unordered:
             values = high - low + 1
-            wide = np.where(wide > 0, _FIRST * values / (len(self.points) * np.log2(np.maximum(values, 2)) ** 2), 0.0)
+            wide = np.where(
+                wide > 0, _FIRST * values / ((len(self.points) + 1) * np.log2(np.maximum(values, 2)) ** 2), 0.0
+            )
         return self.weight * wide
 
     def depths(self, low: Ints, high: Ints) -> Ints:

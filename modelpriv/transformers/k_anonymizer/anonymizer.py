@@ -57,7 +57,7 @@ class KAnonymizer(BaseColumnTransformer):
     still find the row. Two releases of the same people can be combined.
 
     *Does not* give differential privacy, and does not protect what a model learns. A fitted object holds the ends of
-    the regions' ranges and the categories in them: with ``output="range"`` the values that the result shows, else more.
+    the regions' ranges and the categories in them, as the result shows them; with middles, the values at the cuts.
     Seal it like the model.
 
     Parameters

@@ -72,7 +72,7 @@ def itself(quasi: Sequence[Quasi]) -> npt.NDArray[np.float64]:
         if one.kind in {"set", "tree"} and size <= _FEW:
             columns.append((numbers[:, None] == np.arange(size)) * np.sqrt(0.5))
         else:
-            places = one.axis.points[numbers][:, None]
+            places = one.axis.places(numbers)[:, None]
             columns.append(places / (places.std() or 1.0))
         columns[-1] = columns[-1] * one.axis.weight
     return np.concatenate(columns, axis=1)

@@ -36,7 +36,8 @@ __all__ = ["inside", "numbers_of", "placed", "state_of"]
 
 def state_of(quasi: Quasi, members: Members, words: Words, thresholds: Ints, *, middles: bool) -> tuple[State, Ints]:
     """Return what is kept of a column, and the thresholds of its cuts as numbers of points."""
-    points = _points(quasi, members, thresholds)
+    # Middles show no ends of ranges, so that only the cuts are kept of numbers.
+    points = np.unique(thresholds) if middles and quasi.kind == "number" else _points(quasi, members, thresholds)
     values = quasi.codes.values.take(pa.array(points - 1))
     state = {
         "name": quasi.column.name,
@@ -49,6 +50,8 @@ def state_of(quasi: Quasi, members: Members, words: Words, thresholds: Ints, *, 
         "nulls": quasi.has_nulls,
         "middles": middles,
     }
+    if middles:
+        return state, placed(thresholds, points)
     if members.numbers is not None and members.offsets is not None:
         classes = np.repeat(np.arange(len(members.open)), np.diff(members.offsets))
         shown = ~members.open[classes]

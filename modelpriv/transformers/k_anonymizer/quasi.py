@@ -57,17 +57,16 @@ def as_quasi(column: Column, hierarchy: Hierarchy | None, weight: float) -> Quas
     if hierarchy is not None:
         numbers = hierarchy.numbers_of(as_text(column))
         refuse_unknown(column.name, numbers)
-        points = np.linspace(0, 1, len(hierarchy.values) + 1)
-        axis = Axis(numbers, points, hierarchy.ancestors, weight)
+        axis = Axis(numbers, np.linspace(0, 1, len(hierarchy.values)), hierarchy.ancestors, weight)
         return Quasi(column, "tree", Codes(numbers, hierarchy.values), axis, hierarchy)
     ordered = column.dtype.categories is not None and column.dtype.ordered
     codes = as_codes(column.data, column.categories if ordered else None)
     kind = "order" if ordered else "number" if measured(column.data.type) else "set"
     if kind == "set":
         as_text(replace(column, data=codes.values))  # refused before anything is computed
-    return Quasi(
-        column, kind, codes, Axis(codes.numbers, _points(codes.values, kind), None, weight, unordered=kind == "set")
-    )
+    points, span = _points(codes.values, kind)
+    axis = Axis(codes.numbers, points, None, weight, unordered=kind == "set", span=span)
+    return Quasi(column, kind, codes, axis)
 
 
 def measured(type_: ArrowType) -> bool:
@@ -104,15 +103,14 @@ def as_text(column: Column) -> Array:
     return text
 
 
-def _points(values: Any, kind: str) -> npt.NDArray[np.float64]:
-    """Return where each value lies from 0 to 1: by its size where it has one, else by its rank."""
-    ranks = np.linspace(0, 1, len(values)) if len(values) > 1 else np.zeros(len(values))
+def _points(values: Any, kind: str) -> tuple[npt.NDArray[np.float64], float]:
+    """Return where each value lies, and the distance of the last: by its size where it has one, else by its rank."""
     if kind == "number" and len(values) > 1:
         sizes = _sizes(values)
-        width = sizes[-1] - sizes[0]
-        if np.isfinite(width) and width > 0:
-            ranks = (sizes - sizes[0]) / width
-    return np.concatenate(([0.0], ranks))
+        span = float(sizes[-1] - sizes[0])
+        if np.isfinite(span) and span > 0:
+            return sizes, span
+    return np.linspace(0, 1, len(values)), 1.0
 
 
 def _sizes(values: Any) -> npt.NDArray[np.float64]:
