@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelpriv._columns.records import PandasTable, to_frame
+from modelpriv.tables import restoring
 from modelpriv.tables.shows import comes_back, shows
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class Plan:
 def planned(rules: list[ColumnRule], names: list[Any], kinds: list[str]) -> Plan:
     """Return the plan for a table with these columns."""
     rows = []
-    for rule in rules:
+    order = restoring.order(rules, [[] if isinstance(rule.steps, str) else list(rule.steps) for rule in rules], names)
+    for number, rule in enumerate(rules):
         text = rule.steps if isinstance(rule.steps, str) else " → ".join(map(named, rule.steps))
         for position, released in zip(rule.positions, _released(rule), strict=True):
             rows.append(
@@ -116,7 +118,7 @@ def planned(rules: list[ColumnRule], names: list[Any], kinds: list[str]) -> Plan
                     kinds[position],
                     text,
                     shows(rule.steps),
-                    comes_back(rule.steps),
+                    comes_back(rule.steps, restored=number in order),
                     _context(rule.steps, names[position]),
                 )
             )
@@ -158,5 +160,6 @@ def _context(steps: tuple[Any, ...] | str, name: Any) -> str:
     keyed = [step for step in steps if not isinstance(step, str) and hasattr(step, "context")]
     if not keyed:
         return ""
-    context = keyed[-1].context
+    context, subject = keyed[-1].context, getattr(keyed[-1], "subject", None)
+    name = name if subject is None else subject
     return str(context.get(name, name) if isinstance(context, dict) else context or name)

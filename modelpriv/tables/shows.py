@@ -16,13 +16,20 @@ def shows(steps: tuple[Any, ...] | str) -> str:
     return _of(steps[-1])
 
 
-def comes_back(steps: tuple[Any, ...] | str) -> str:
-    """Say who can turn a column back into what it was."""
+def comes_back(steps: tuple[Any, ...] | str, *, restored: bool | None = None) -> str:
+    """Say who can turn a column back into what it was.
+
+    Parameters
+    ----------
+    steps : tuple of transformers, or str
+        What becomes of the column.
+    restored : bool, optional
+        Whether the whole table gives it back, which also depends on the columns that it refers to.
+    """
     if steps == "keep":
         return "it did not change"
-    if steps == "drop" or not all(hasattr(step, "inverse_transform") for step in steps):
-        return "no one"
-    return "who has the key"
+    own = steps != "drop" and all(hasattr(step, "inverse_transform") for step in steps)
+    return "who has the key" if own and restored is not False else "no one"
 
 
 def _of(step: Any) -> str:

@@ -19,7 +19,16 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from modelpriv import Deidentifier, FieldEncryptor, KeyedProjection, Keyring, Masker, Pseudonymizer, Replacer
+from modelpriv import (
+    DateShifter,
+    Deidentifier,
+    FieldEncryptor,
+    KeyedProjection,
+    Keyring,
+    Masker,
+    Pseudonymizer,
+    Replacer,
+)
 from modelpriv.errors import InputError, KeyUnavailableError, ParameterError, ParameterTypeError
 from modelpriv.keys import keyring as keyrings
 from modelpriv.tables import deidentifier as module
@@ -426,6 +435,16 @@ def test_plan(people):
     for text in (str(plan), plan._repr_html_(), plan.to_json(), plan.frame().to_csv()):
         assert "canary" not in text.lower()
         assert "postcode" in text
+
+
+def test_the_plan_knows_what_columns_refer_to():
+    """A shifted date comes back only if its subject does, and its key is tied to the subject."""
+    table = pd.DataFrame({"id": ["a", "b"], "seen": pd.to_datetime(["2024-03-01", "2024-04-01"])})
+    for subject, wanted in ((FieldEncryptor(), "who has the key"), (Pseudonymizer(), "no one"), ("drop", "no one")):
+        step = Deidentifier({"id": subject, "seen": DateShifter(subject="id")}, key=KEYS)
+        planned = {one.column: one for one in step.plan(table).columns}["seen"]
+        assert (planned.comes_back, planned.context) == (wanted, "id")
+        assert ("seen" in step.fit(table).restorable_) == (wanted != "no one")
 
 
 @pytest.mark.filterwarnings("ignore::modelpriv.errors.ProtectionWarning")
