@@ -100,7 +100,7 @@ def sentence(error: Exception, options: Iterable[argparse.Action] = ()) -> str:
         if option.option_strings:
             name = option.option_strings[-1]
             said = re.sub(rf"\b{option.dest}='([^']*)'", rf"{name} \1", said)
-            said = re.sub(rf"\b{option.dest}=(?:\[\.\.\.\]|\.\.\.|True)?", name, said)
+            said = re.sub(rf"\b{option.dest}=(?:\[\.\.\.\]|\.\.\.|True|None)?", name, said)
     return plain(said)
 
 

@@ -11,6 +11,7 @@ from modelpriv._cli.answers import Answer, Exit, lines, plain
 from modelpriv._cli.incoming import table, uri
 from modelpriv._columns.files import write_table
 from modelpriv.errors import ParameterError
+from modelpriv.keys import Keyring
 from modelpriv.tables import Deidentifier, policy_files, suggest_policy
 from modelpriv.tables import policy as policies
 from modelpriv.tables.comparing import compare
@@ -27,9 +28,9 @@ Write a policy to begin with: a rule for each column of TABLE, a Parquet or CSV 
 say, with the evidence as notes. Where it says review, you decide; such a policy is refused until you have. It cannot
 know what the table is released for, so read every rule. Nothing is protected."""
 _CHECK = """\
-Check a policy file: that every field and parameter is known, and nothing is left to review. With --data, also that it
-has a rule for every column of a table, a Parquet or CSV file, and that each rule fits. Nothing is protected. It cannot
-tell whether the rules protect enough."""
+Check a policy file: that every field, parameter and value is known, and nothing is left to review. With --data, also
+that it has a rule for every column of a table, a Parquet or CSV file, and that each rule fits its first rows. Nothing
+is protected. It cannot tell whether the rules protect enough."""
 _PLAN = """\
 Show what a policy does to each column of a table, what the result still shows, and whether a column comes back. The
 table is a Parquet or CSV file; nothing of it is shown but names and kinds of columns. It protects nothing."""
@@ -86,11 +87,12 @@ def add(parser: Parser) -> None:
         "protect",
         _protect,
         _PROTECT,
-        usage="TABLE OUT --policy FILE [--key URI] [--json]",
+        usage="TABLE OUT --policy FILE [--key URI] [--force] [--json]",
         examples=["protect people.csv released.parquet --policy people.toml --key file:keys.json"],
     )
     protect.add_argument("table", metavar="TABLE", help="a Parquet or CSV file")
     protect.add_argument("out", metavar="OUT", help="where to write: .parquet or .csv")
+    protect.add_argument("--force", action="store_true", help="replace OUT, but never TABLE itself")
     protect.add_argument("--policy", metavar="FILE", required=True, help="the policy")
     protect.add_argument("--key", metavar="URI", type=uri("keyring"), help="the keyring, for rules that need one")
 
@@ -112,9 +114,14 @@ def _check(given: argparse.Namespace) -> Answer:
     rules = len(document["columns"]) + len(document.get("groups", ()))
     facts: dict[str, Any] = {"digest": policies.digest(document), "rules": rules}
     if given.data:
-        plan = step.plan(table(given.data))
+        rows = table(given.data)
+        plan = step.plan(rows)
+        step.set_params(key=Keyring.generate()).fit_transform(rows.head(_TRIED))
         facts["columns"] = len(plan.columns)
     return Answer(f"{plain(given.file)}: the policy can be used.\n{lines(facts.items())}", json.dumps(facts))
+
+
+_TRIED = 1000  # rows on which a check tries every rule
 
 
 def _plan(given: argparse.Namespace) -> Answer:
@@ -129,6 +136,11 @@ def _diff(given: argparse.Namespace) -> Answer:
 
 
 def _protect(given: argparse.Namespace) -> Answer:
+    if Path(given.out).exists():
+        own = Path(given.table).exists() and Path(given.out).samefile(given.table)
+        if own or not given.force:
+            why = "the table itself" if own else "there already: give another path, or --force"
+            raise ParameterError(f"{given.out!r} is not replaced, since it is {why}.")
     step = Deidentifier.from_policy(given.policy, key=given.key)
     released = step.fit_transform(table(given.table))
     write_table(released, given.out)

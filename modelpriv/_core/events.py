@@ -34,6 +34,7 @@ __all__ = [
     "note_keys",
     "recording",
     "rows_of",
+    "unrecorded",
 ]
 
 P = ParamSpec("P")
@@ -113,6 +114,16 @@ class event:  # noqa: N801 - used as a function, in a with statement
 def direct(action: str, subject: str, **facts: Any) -> contextlib.AbstractContextManager[event | None]:
     """Return an event, unless it would be a step of another one, such as a transformer's call."""
     return contextlib.nullcontext() if process.event.get() is not None else event(action, subject, **facts)
+
+
+@contextlib.contextmanager
+def unrecorded() -> Iterator[None]:
+    """Record nothing of this block: a log that fetches its own keys cannot record that while it writes."""
+    token = process.event.set({_WHOLE: True})
+    try:
+        yield
+    finally:
+        process.event.reset(token)
 
 
 def commit() -> None:

@@ -2,8 +2,9 @@
 
 import re
 
+from modelpriv._core import events
 from modelpriv.errors import KeyUnavailableError
-from modelpriv.keys import AnyKeyring, Keyring, ScopedKeyring
+from modelpriv.keys import AnyKeyring, Keyring, ScopedKeyring, resolve
 
 __all__ = ["LineKeys", "writer_name"]
 
@@ -17,22 +18,30 @@ class LineKeys(dict[str, bytes]):
     log, or put a log of their own in its place.
     """
 
-    def __init__(self, keyring: AnyKeyring, scope_id: str) -> None:
+    def __init__(self, keyring: AnyKeyring, scope_id: str, source: object = None) -> None:
         super().__init__()
-        self._keyring, self._scope_id = keyring, scope_id
+        self.keyring, self._scope_id, self._source = keyring, scope_id, source
 
     def __repr__(self) -> str:
-        return f"<audit keys of {self._keyring!r}>"  # and not what a dict shows
+        return f"<audit keys of {self.keyring!r}>"  # and not what a dict shows
 
     def __missing__(self, by: str) -> bytes:
         if not _BY.fullmatch(by):
             raise KeyError
         key_id, _, scope_id = by.partition("/")
-        if isinstance(self._keyring, Keyring) and scope_id != self._scope_id:
+        if isinstance(self.keyring, Keyring) and scope_id != self._scope_id:
             whose = f"the holder of grant {scope_id}: verify that one's log with grant={scope_id!r}"
             raise KeyUnavailableError(f"it is by {whose if scope_id else 'the owner of the whole ring'}.")
-        self[by] = key = self._keyring.audit_key(key_id=key_id, scope_id=scope_id or None)
+        if key_id not in self.keyring.key_ids:
+            self._fetch()
+        self[by] = key = self.keyring.audit_key(key_id=key_id, scope_id=scope_id or None)
         return key
+
+    def _fetch(self) -> None:
+        """Fetch the keyring again from its URI: it may have been rotated since, and the log by another process."""
+        if isinstance(self._source, str):
+            with events.unrecorded():
+                self.keyring = resolve(self._source)
 
 
 def writer_name(keyring: AnyKeyring) -> str:

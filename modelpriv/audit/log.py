@@ -14,7 +14,6 @@ from modelpriv.audit.chain import SUBJECT
 from modelpriv.audit.head import ChainState, Head, check_id
 from modelpriv.audit.writer import Limits, LogWriter
 from modelpriv.errors import ParameterTypeError, SealedFileError
-from modelpriv.keys import resolve
 
 __all__ = ["AuditLog"]
 
@@ -85,7 +84,7 @@ class AuditLog:
         check("rotate_on_sighup", rotate_on_sighup, Flag())
         check("buffer", buffer, Whole(0))
         limits = Limits(max_bytes, max_age, buffer)
-        self._writer = LogWriter(str(Path(os.fsdecode(path)).absolute()), resolve(key), expected_id, limits)
+        self._writer = LogWriter(str(Path(os.fsdecode(path)).absolute()), key, expected_id, limits)
         self._rotate_on_sighup = rotate_on_sighup
         self._listener = events.Listener(self._writer.add)
 

@@ -31,14 +31,19 @@ NOTHING = Current(0, 0, datetime.fromtimestamp(0, UTC))
 class LogPlace:
     """Writes lines and heads, under the lock that the caller holds."""
 
-    def __init__(self, path: str, keyring: AnyKeyring) -> None:
-        self.path, self.by = path, writer_name(keyring)
+    def __init__(self, path: str, keyring: AnyKeyring, source: object = None) -> None:
+        self.path = path
         self.name = Path(path).name.encode(errors="backslashreplace").decode()
-        self.keys = LineKeys(keyring, self.by.partition("/")[2])
+        self.keys = LineKeys(keyring, writer_name(keyring).partition("/")[2], source)
         self.held = OpenFiles(path)
         self.current = NOTHING
         self.known: tuple[bytes, ChainState] | None = None
         """The head that was written last, and what it says."""
+
+    @property
+    def by(self) -> str:
+        """The name of the key that lines are written under."""
+        return writer_name(self.keys.keyring)
 
     def line(self, end: ChainState, facts: dict[str, Any], created: float) -> tuple[bytes, ChainState]:
         """Return the line of an event, and where the chain ends behind it."""

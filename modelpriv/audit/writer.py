@@ -12,7 +12,7 @@ from modelpriv.audit.ending import Ending, MisplacedError
 from modelpriv.audit.head import ChainState
 from modelpriv.audit.place import LogPlace
 from modelpriv.errors import AuditWarning, SealedFileError
-from modelpriv.keys import AnyKeyring
+from modelpriv.keys import resolve
 
 __all__ = ["Limits", "LogWriter"]
 
@@ -32,8 +32,8 @@ class Limits:
 class LogWriter:
     """Adds lines to a log; safe to use from several threads, and next to writers in other processes."""
 
-    def __init__(self, path: str, keyring: AnyKeyring, expected_id: str | None, limits: Limits) -> None:
-        self._place = LogPlace(path, keyring)
+    def __init__(self, path: str, key: object, expected_id: str | None, limits: Limits) -> None:
+        self._place = LogPlace(path, resolve(key), key)
         self._held, self._ending, self._limits = self._place.held, Ending(self._place, expected_id), limits
         self.path, self.by = path, self._place.by
         self.hears_hangup = False

@@ -81,6 +81,7 @@ class PrometheusExporter:
         """Count no more."""
         if self._listener.attached:
             self._listener.detach()
+            self._served.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -147,6 +148,12 @@ class _Served:
         if ok:
             self._rows.labels(action, model).inc(facts.get("rows") or 0)
             self._predicting.labels(action).observe(facts["seconds"])
+
+    def close(self) -> None:
+        """Say that nothing answers any more: the gauge of a process that ended would stay at 1."""
+        if self._answers is not None:
+            self._info.labels(*self._answers).set(0)
+            self._answers = None
 
     def drift(self, facts: dict[str, Any]) -> None:
         """Show the newest report of drift."""

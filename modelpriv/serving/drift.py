@@ -51,7 +51,8 @@ class DriftMonitor:
     bins : int, default=10
         How many bins numbers go into.
     threshold : float, default=0.2
-        From which PSI on a column counts as drifted. 0.1 is often called moderate, 0.25 major.
+        From which PSI on a column counts as drifted, if the p-value is below 0.001 too: with few rows the PSI alone is
+        large by chance. 0.1 is often called moderate, 0.25 major.
 
     See Also
     --------

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ColumnDrift", "DriftReport", "compared", "psi"]
 
 _EMPTY = 1e-4  # what an empty share counts as
+_CHANCE = 0.001  # a p-value below this counts as drift
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class ColumnDrift:
     p_value : float or None
         Of Pearson's chi-square test.
     drifted : bool
-        Whether the PSI reaches the threshold.
+        Whether the PSI reaches the threshold, and the p-value is below 0.001.
     note : str
         What to know about it.
 
@@ -109,13 +110,13 @@ class DriftReport:
 
     @property
     def drifted(self) -> tuple[ColumnDrift, ...]:
-        """The columns whose PSI reaches the threshold."""
+        """The columns that drifted."""
         return tuple(column for column in self.columns if column.drifted)
 
     @property
     def largest(self) -> float:
-        """The largest PSI."""
-        return max((column.psi for column in self.columns if column.psi is not None), default=0.0)
+        """The largest PSI of the columns that drifted; 0 if none did."""
+        return max((column.psi for column in self.drifted if column.psi is not None), default=0.0)
 
     def frame(self) -> PandasTable:
         """Return the rows as a pandas table."""
@@ -189,6 +190,9 @@ def compared(
         notes.append(f"fewer than {k} rows of each value but one, so there is nothing to compare")
         comparable = False
     distance = psi(one, other) if comparable else None
+    chance = None if distance is None else _p_value(one, other)
+    if distance is not None and distance >= threshold and not _is_sure(chance):
+        notes.append("few rows alone could explain the distance")
     of_text = kind != "numbers" and not few
     return ColumnDrift(
         name=str(name),
@@ -200,10 +204,15 @@ def compared(
         length_now=_mean(now.length, now.rows - now.nulls, k) if of_text else None,
         unseen=_share(now.unseen, now.rows, k) if of_text and telling else None,
         psi=distance,
-        p_value=None if distance is None else _p_value(one, other),
-        drifted=distance is not None and distance >= threshold,
+        p_value=chance,
+        drifted=distance is not None and distance >= threshold and _is_sure(chance),
         note="; ".join(notes),
     )
+
+
+def _is_sure(p_value: float | None) -> bool:
+    """Tell whether chance is out of the question: with few rows, a large distance says little."""
+    return p_value is not None and p_value < _CHANCE
 
 
 def pooled(

@@ -8,8 +8,10 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from sklearn.base import clone
+
 from modelpriv._core import json
-from modelpriv.errors import ParameterError
+from modelpriv.errors import ParameterError, ParameterTypeError
 from modelpriv.tables.rules import label, pairs
 from modelpriv.transformers import (
     date_shifter,
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["VERSION", "PolicyError", "describe", "digest", "parameters_of", "parse", "transformers"]
 
 VERSION = 1
+_SOME_URI = "env:MODELPRIV_KEYRING"  # of the right form; it is not read
 _FIELDS = ("version", "unnamed", "missing", "claim", "roles", "columns", "groups", "notes")
+_CHOICES = {"unnamed": ("raise", "drop"), "missing": ("raise", "ignore")}
 _NEVER = {"key", "columns", "verbose"}  # a policy says what is done, never with which key
 
 
@@ -103,6 +107,9 @@ def parse(document: Any) -> dict[str, Any]:
     rules += [_group(number, group) for number, group in enumerate(_list(document, "groups"))]
     if not rules:
         raise PolicyError("the policy has no rules: give each column one under columns.")
+    for name, allowed in _CHOICES.items():
+        if document.get(name, allowed[0]) not in allowed:
+            raise PolicyError(f"{name} is {document[name]!r}.{_nearest(str(document[name]), allowed)}", name)
     given = {name: document[name] for name in ("unnamed", "missing", "claim", "roles") if name in document}
     return given | {"rules": rules}
 
@@ -191,7 +198,20 @@ def _transformer(place: str, value: Any) -> Any:
     described = inspect.signature(transformers()[name]).parameters
     if lacking := [one for one in described if described[one].default is inspect.Parameter.empty and one not in given]:
         raise PolicyError(f"{place} lacks {lacking[0]!r}, without which there is no {name}.", place, name)
-    return transformers()[name](**given)
+    return _checked(place, transformers()[name](**given))
+
+
+def _checked(place: str, step: Any) -> Any:
+    """Refuse a transformer whose parameters make no sense, before it meets a table."""
+    probe = clone(step)
+    parameters = probe.get_params(deep=False)
+    if "key" in parameters and not parameters.get("recipients"):
+        probe.set_params(key=_SOME_URI)
+    try:
+        getattr(probe, "_check", probe._check_parameters)()  # noqa: SLF001 - of our own transformers
+    except (ParameterError, ParameterTypeError) as error:
+        raise PolicyError(f"{place}: {error}", place) from None
+    return step
 
 
 def _written(key: Any, value: Any) -> Any:

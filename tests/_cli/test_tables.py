@@ -145,3 +145,34 @@ def test_suggest(run, ask, keys):
     assert found["columns"] == 6
     assert run("policy", "check", "new.toml")[0] == (1 if found["review"] else 0)
     assert run("policy", "suggest", "people.csv", "new.toml")[0] == 1
+
+
+def test_protect_replaces_nothing_unasked(run, keys, tmp_path):
+    """OUT is not replaced without --force, and never TABLE itself, under whatever name."""
+    (tmp_path / "link.csv").symlink_to(tmp_path / "people.csv")
+    (tmp_path / "out.csv").write_text("before")
+    common = ("--policy", "people.toml", "--key", "env:KEYS")
+    for out, force in (("people.csv", ()), ("people.csv", ("--force",)), ("link.csv", ("--force",)), ("out.csv", ())):
+        code, said = run("protect", "people.csv", out, *common, *force)
+        assert (code, "not replaced" in said) == (1, True), said
+    assert (tmp_path / "people.csv").read_text() == CSV
+    assert (tmp_path / "out.csv").read_text() == "before"
+    assert run("protect", "people.csv", "out.csv", *common, "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "rule", ['{ transformer = "Masker", format = "emial" }', '{ transformer = "Generalizer", to = "interval" }']
+)
+def test_check_looks_at_values(run, keys, tmp_path, rule):
+    """A parameter with a wrong value, and one that is missing, are found by check, without a table."""
+    (tmp_path / "bad.toml").write_text(POLICY.replace('"keep"', rule, 1))
+    code, said = run("policy", "check", "bad.toml")
+    assert code == 1
+    assert "columns.age" in said
+
+
+def test_check_tries_the_rules(run, keys, tmp_path):
+    """With a table, a rule that does not fit its column is found."""
+    (tmp_path / "bools.toml").write_text(POLICY.replace('vip = "keep"', 'vip = { transformer = "Masker" }'))
+    assert run("policy", "check", "bools.toml")[0] == 0
+    assert run("policy", "check", "bools.toml", "--data", "people.csv")[0] in {1, 3}

@@ -222,3 +222,14 @@ def test_a_plot(keyring):
     monitor = DriftMonitor(key=keyring).fit(table)
     monitor.observe(table)
     assert len(monitor.report().plot().patches) == 2
+
+
+@pytest.mark.parametrize("rows", [20, 25, 50, 100, 200])
+def test_few_rows_raise_no_alarm(keyring, rows):
+    """Rows of the same people are no drift, however few they are, for numbers and for many different values."""
+    rng = np.random.default_rng(rows)
+    names = np.array([f"value {number}" for number in range(40)])
+    before = pd.DataFrame({"a": rng.choice(names, 5000), "b": rng.normal(size=5000)})
+    for _ in range(20):
+        now = pd.DataFrame({"a": rng.choice(names, rows), "b": rng.normal(size=rows)})
+        assert not [one.name for one in monitored(before, now, keyring).values() if one.drifted]

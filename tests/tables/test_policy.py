@@ -136,6 +136,8 @@ WRONG = {
     "no rules": ("", "no rules"),
     "a group without columns": ('[[groups]]\nrule = "keep"', "either columns or match"),
     "a bad pattern": ('[[groups]]\nmatch = "("\nrule = "keep"', "regular expression"),
+    "a wrong value": ('[columns]\na = { transformer = "Masker", format = "emial" }', "format must be"),
+    "a wrong choice": ('unnamed = "keep"\n[columns]\na = "keep"', "unnamed is 'keep'"),
     "columns that are none": ('[[groups]]\ncolumns = "a"\nrule = "keep"', "a list of names"),
 }
 
