@@ -38,7 +38,8 @@ def check_unused(key_id: str, things: Iterable[object], ignore: str | Iterable[s
     if needing := [f"{name}, {_needs(usage, key_id)}" for name, usage in found if key_id in usage]:
         raise ParameterError(
             f"key id {key_id} is still needed by {' and '.join(needing)}. Move tables with FieldEncryptor.rewrap, "
-            "sealed files with modelpriv.rewrap and the steps inside with modelpriv.repin, then retire the key. "
+            "sealed files with modelpriv.rewrap and the steps inside with modelpriv.repin, verify and close audit "
+            "logs, then retire the key. "
             f"modelpriv.key_usage shows where it is needed. {_looked_at(len(checked))}"
         )
 

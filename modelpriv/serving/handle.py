@@ -249,6 +249,9 @@ class ModelHandle(Watched):
                     )
                 file.seek(0)
                 model = sealing.load(file, file_id=claims.file_id, **self._opening)
+                file.seek(0)
+                if sealing.inspect(file) != claims:
+                    raise SealedFileError("the file was changed while it was read: look at it, and try again.")
             check_ready(model)
             if self._sample is not None:
                 getattr(model, next(name for name in _PROVING if hasattr(model, name)))(self._sample)
