@@ -152,9 +152,8 @@ class _Growing:
     def _cut(self, widths: npt.NDArray[np.float64], low: Ints, high: Ints) -> _Cuts:
         """Find a cut for each partition: by its most urgent column, or the next where that leaves a side too small."""
         count = len(self.nodes)
-        cuts = _Cuts(
-            np.full(count, _NONE), np.full(count, _NONE), np.zeros(count, np.int64), np.arange(self.starts[-1])
-        )
+        nowhere = np.full(count, _NONE)
+        cuts = _Cuts(nowhere, nowhere.copy(), np.zeros(count, np.int64), np.zeros(0, np.int64))
         pending = np.flatnonzero(widths.max(axis=0) > 0)
         while len(pending):
             chosen = widths[:, pending].argmax(axis=0)
@@ -177,7 +176,10 @@ class _Growing:
         """Sort partitions by their chosen columns: return the rows, the cut of each and the first number right."""
         sizes = np.diff(self.starts)[pending]
         places, part = _runs(self.starts[pending], sizes), np.repeat(np.arange(len(pending)), sizes)
-        keys = self.cells.ravel().take((chosen * len(self.rows))[part] + places)
+        at = (chosen * len(self.rows))[part]
+        at += places
+        keys = self.cells.ravel().take(at)
+        del at  # as long as the table
         for column in np.flatnonzero(self.hierarchical).tolist():
             # The children of the lowest node above all cells take their place: they alone may be parted.
             own = np.flatnonzero(chosen == column)
@@ -194,6 +196,8 @@ class _Growing:
             cuts.order = order
             return
         sizes, found = np.diff(self.starts), pending[~missing]
+        if not len(cuts.order):
+            cuts.order = np.arange(self.starts[-1])
         cuts.order[_runs(self.starts[found], sizes[found])] = order[np.repeat(~missing, sizes[pending])]
 
     def _kept(self, keeps: Keeps, pending: Ints, cut: Ints, order: Ints) -> Flags:
