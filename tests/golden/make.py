@@ -28,8 +28,12 @@ import pyarrow.parquet as pq
 import modelpriv
 from modelpriv import (
     AuditLog,
+    DateShifter,
+    Deidentifier,
     EncryptedEstimator,
     FieldEncryptor,
+    Generalizer,
+    KAnonymizer,
     KeyedProjection,
     Masker,
     Pseudonymizer,
@@ -69,7 +73,22 @@ PEOPLE = pd.DataFrame(
         "card": ["4111", None, "5500"],
     }
 )
+VISITS = pd.DataFrame(
+    {
+        "who": ["P-1", "P-2", "P-1"],
+        "seen": pd.to_datetime(["2024-02-29", "2023-12-31", "2024-03-01"]),
+        "zip": ["02138", "03601", "90210"],
+        "score": [1.5, 2.5, 4.0],
+    }
+)
 NUMBERS = pd.DataFrame({"a": [1.0, 2.0, 4.0], "b": [0.0, 1.0, 1.0]})
+RULES = {
+    "who": FieldEncryptor("deterministic"),
+    "seen": DateShifter(subject="who"),
+    "zip": "drop",
+    "area": ("zip", Generalizer("zip3")),
+    "score": "keep",
+}
 MODES = {
     "randomized": {},
     "deterministic": {"mode": "deterministic"},
@@ -91,6 +110,11 @@ def steps():
             FieldEncryptor("deterministic", columns=["name"], key=KEYS),
             named,
         ),
+        "generalizer": (Generalizer("prefix", length=2, columns=["zip"]), VISITS),
+        "frequent": (Generalizer("frequent", min_count=2, columns=["who"], key=KEYS), VISITS),
+        "shifter": (DateShifter(subject="who", columns=["seen"], key=KEYS), VISITS),
+        "k_anonymizer": (KAnonymizer(k=2, quasi=["score"]), VISITS),
+        "deidentifier": (Deidentifier(RULES, key=KEYS), VISITS),
         "bound": (FieldEncryptor(columns=["phone"], bind=["card"], key=KEYS), PEOPLE.fillna("-")),
     }
 
@@ -104,7 +128,9 @@ def write_tables(folder):
     for name, (step, table) in steps().items():
         released = step.fit_transform(table)
         (folder / f"{name}.pickle").write_bytes(pickle.dumps(step, 4))
-        (folder / f"{name}.json").write_text(pd.DataFrame(released).to_json(orient="split", index=False))
+        (folder / f"{name}.json").write_text(
+            pd.DataFrame(released).to_json(orient="split", index=False, date_format="iso")
+        )
     joblib.dump(steps()["masker"][0].fit(PEOPLE), folder / "masker.joblib")
 
 

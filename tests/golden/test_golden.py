@@ -64,11 +64,11 @@ def test_tokens_are_the_same(folder, mode):
 def test_fitted_transformers_go_on(folder, name):
     """A pickled transformer gives the same table as when it was pickled, and so does one that is fitted today."""
     step, table = STEPS[name]
-    released = pd.read_json(io.StringIO((folder / f"{name}.json").read_text()), orient="split", dtype=False)
+    wanted = json.loads((folder / f"{name}.json").read_text())
     back = pickle.loads((folder / f"{name}.pickle").read_bytes())
     for protect in (back.transform, step.fit_transform):
-        found = json.loads(pd.DataFrame(protect(table)).to_json(orient="split", index=False))
-        assert found == json.loads(released.to_json(orient="split", index=False))
+        found = json.loads(pd.DataFrame(protect(table)).to_json(orient="split", index=False, date_format="iso"))
+        assert found == wanted
 
 
 def test_bound_cells_open(folder):

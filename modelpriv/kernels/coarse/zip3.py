@@ -54,7 +54,7 @@ def prefixes_of_text(cells: pa.Array[Any]) -> tuple[Codes, Mask]:
     """Return the first three digits of texts like 02139, 021394307 and 02139-4307; and which texts have none."""
     text = as_matrix(cells)
     if text is not None and text.shape[1] == 5 and int((digits := text - np.uint8(48)).max()) <= 9:  # noqa: PLR2004
-        found = digits[:, 0] * np.uint16(100)
+        found = digits[:, 0].astype(np.uint16) * np.uint16(100)  # numpy 1 would stay with 8 bits
         found += digits[:, 1] * np.uint8(10)
         found += digits[:, 2]
         return found.astype(np.int64), None
