@@ -82,6 +82,7 @@ class OneOf(Rule):
     """One of a few texts or numbers."""
 
     def __init__(self, *choices: str | float) -> None:
+        self.allowed = choices
         self._choices, self._types = frozenset(choices), tuple({type(choice) for choice in choices})
         shown = ", ".join(map(repr, choices))
         self.words = shown if len(choices) == 1 else f"one of {shown}"

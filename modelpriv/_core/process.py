@@ -14,6 +14,7 @@ entry                   set by                                        read by
 `actor`                 `modelpriv.audit.acting_as`                   each event when it ends
 `needed`                `modelpriv.dump` while it pickles             keyed steps that are pickled
 `audit_writers`         every `AuditLog` when it is made              a fork, the signal to rotate
+`shared_memory`         `ModelHandle` with ``mmap=True``              reading the body of a sealed file
 `listeners`             `AuditLog.start`, `PrometheusExporter.start`  each event when it ends
 `settings.providers`    `modelpriv.keys.set_providers`                opening a keyring file or a sealed model
 `settings.passphrase`   `modelpriv.keys.set_passphrase_callback`      opening a file without ``passphrase=``
@@ -55,6 +56,7 @@ __all__ = [
     "restorers",
     "scoped_keyrings",
     "settings",
+    "shared_memory",
 ]
 
 T = TypeVar("T")
@@ -101,6 +103,7 @@ named: set[Any] = set()
 opening: ContextVar[tuple[Any, ...]] = ContextVar("modelpriv.opening", default=())
 event: ContextVar[dict[str, Any] | None] = ContextVar("modelpriv.event", default=None)
 actor: ContextVar[str | None] = ContextVar("modelpriv.actor", default=None)
+shared_memory: ContextVar[bool] = ContextVar("modelpriv.shared_memory", default=False)
 needed: ContextVar[Any] = ContextVar("modelpriv.needed", default=None)
 
 listeners: list[Any] = []

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from modelpriv._core import events, files
+from modelpriv._core import events, files, process
 from modelpriv.errors import ParameterError
 from modelpriv.keys import Identity, KeyProvider, Recipient, Signer, SigningKey, opening
 from modelpriv.sealing import serializers
@@ -233,7 +233,7 @@ def load(
             serializer = found.fields["serializer"]
             trust.check(found.fields, signed=found.signed)
             serializers.check_versions(serializer, found.fields["versions"])
-            stream, memory = buffers.read(found.body.readinto, found.length)
+            stream, memory = buffers.read(found.body.readinto, found.length, shared=process.shared_memory.get())
             finish(source, found, trust)
             report_damage(source, found)
     with opening(opener.keyring), _explaining(found.fields["versions"]):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from modelpriv import sealing
-from modelpriv._core import events
-from modelpriv._core.checks import Number, check
+from modelpriv._core import events, process
+from modelpriv._core.checks import Flag, Number, check
 from modelpriv.errors import KeyUnavailableError, LockedError, SealedFileError
 from modelpriv.models.readiness import check_ready
 from modelpriv.serving.place import to_place
@@ -65,6 +65,9 @@ class ModelHandle(Watched):
         Rows that every version has to predict before it answers.
     every : float, default=1.0
         How many seconds lie between two looks at the file; 0 means that only `reload` looks.
+    mmap : bool, default=False
+        Whether the model's arrays are read into shared memory that no one can write to. Workers that are forked from
+        this process then share them, and each costs little more than its own objects. Nothing of it is in a file.
 
     Raises
     ------
@@ -101,8 +104,11 @@ class ModelHandle(Watched):
         file_ids: Iterable[str] = (),
         sample: Any = None,
         every: float = 1.0,
+        mmap: bool = False,
     ) -> None:
         check("every", every, Number(least=0))
+        check("mmap", mmap, Flag())
+        self._mmap = bool(mmap)
         self._place = to_place(path)
         self._opening: dict[str, Any] = {
             "key": key,
@@ -248,7 +254,11 @@ class ModelHandle(Watched):
                         f"the file has the id {claims.file_id}, which is not among file_ids: no one named it to answer."
                     )
                 file.seek(0)
-                model = sealing.load(file, file_id=claims.file_id, **self._opening)
+                token = process.shared_memory.set(self._mmap)
+                try:
+                    model = sealing.load(file, file_id=claims.file_id, **self._opening)
+                finally:
+                    process.shared_memory.reset(token)
                 file.seek(0)
                 if sealing.inspect(file) != claims:
                     raise SealedFileError("the file was changed while it was read: look at it, and try again.")

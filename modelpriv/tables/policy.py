@@ -27,12 +27,12 @@ from modelpriv.transformers import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["VERSION", "PolicyError", "describe", "digest", "parameters_of", "parse", "transformers"]
+__all__ = ["CHOICES", "VERSION", "PolicyError", "describe", "digest", "parameters_of", "parse", "transformers"]
 
 VERSION = 1
 _SOME_URI = "env:MODELPRIV_KEYRING"  # of the right form; it is not read
 _FIELDS = ("version", "unnamed", "missing", "claim", "roles", "columns", "groups", "notes")
-_CHOICES = {"unnamed": ("raise", "drop"), "missing": ("raise", "ignore")}
+CHOICES = {"unnamed": ("raise", "drop"), "missing": ("raise", "ignore")}
 _NEVER = {"key", "columns", "verbose"}  # a policy says what is done, never with which key
 
 
@@ -107,7 +107,7 @@ def parse(document: Any) -> dict[str, Any]:
     rules += [_group(number, group) for number, group in enumerate(_list(document, "groups"))]
     if not rules:
         raise PolicyError("the policy has no rules: give each column one under columns.")
-    for name, allowed in _CHOICES.items():
+    for name, allowed in CHOICES.items():
         if document.get(name, allowed[0]) not in allowed:
             raise PolicyError(f"{name} is {document[name]!r}.{_nearest(str(document[name]), allowed)}", name)
     given = {name: document[name] for name in ("unnamed", "missing", "claim", "roles") if name in document}

@@ -7,6 +7,7 @@ import pickle
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -339,3 +340,40 @@ def test_parameters(path, keyring, parameters, error):
     """What is no path and no time is refused by name."""
     with pytest.raises(error, match=next(iter(parameters))):
         ModelHandle(**{"path": path, "key": keyring} | parameters)
+
+
+def test_shared_memory(path, keyring):
+    """With mmap, the model predicts the same, from arrays that no one can write to; without, they stay writable."""
+    model = Ridge().fit(np.eye(3), np.arange(3.0))
+    modelpriv.dump(model, path, key=keyring)
+    for shared in (True, False):
+        with ModelHandle(path, key=keyring, every=0, mmap=shared) as handle:
+            assert handle.model.coef_.flags.writeable != shared
+            np.testing.assert_array_equal(handle.predict(np.eye(3)), model.predict(np.eye(3)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is counted by Linux only")
+def test_forked_workers_share_the_model(path, keyring):
+    """A forked worker that predicts has a small part of a large model in memory of its own."""
+    size = 64 * 2**20
+    model = Ridge().fit(np.eye(2), [1.0, 2.0])
+    model.large_ = np.random.default_rng(0).random(size // 8)
+    modelpriv.dump(model, path, key=keyring)
+    with ModelHandle(path, key=keyring, every=0, mmap=True) as handle:
+        read, write = os.pipe()
+        if (child := os.fork()) == 0:  # pragma: no cover - in the child
+            before = own_memory()
+            handle.predict(np.eye(2))
+            assert handle.model.large_.sum() > 0
+            os.write(write, str(own_memory() - before).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert int(os.read(read, 20)) < size // 4
+        os.close(read)
+        os.close(write)
+
+
+def own_memory():
+    """Bytes that this process shares with no other."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private"))

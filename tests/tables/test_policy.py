@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from modelpriv import AuditLog, Deidentifier, FieldEncryptor, Generalizer, Keyring, Masker, Pseudonymizer
 from modelpriv.errors import ParameterError
 from modelpriv.tables import policy as policies
-from modelpriv.tables import policy_files
+from modelpriv.tables import policy_files, policy_schema
 
+ROOT = Path(__file__).parent.parent.parent
 TABLE = pd.DataFrame(
     {
         "name": ["Ada Canary", "Bo Canary"],
@@ -218,6 +219,26 @@ def test_a_policy_is_written_whole(tmp_path, keyring):
         Deidentifier({lambda _: []: "keep"}).to_policy(path)
     assert path.read_text() == "before"
     assert Path(path).parent.joinpath("p.json").exists()
+
+
+def test_the_schema_is_published():
+    """The documentation has the schema of this version, and it takes a policy and refuses a misspelt one."""
+    published = json.loads((ROOT / "docs" / "tables" / "policy.schema.json").read_text())
+    assert published == json.loads(json.dumps(policy_schema()))
+    jsonschema = pytest.importorskip("jsonschema", reason="install jsonschema")
+    validator = jsonschema.Draft202012Validator(published)
+    good = tomllib.loads(TOML)
+    assert not list(validator.iter_errors(good))
+    for odd in (
+        good | {"unnammed": "drop"},
+        good | {"version": 2},
+        good | {"columns": {"a": "kep"}},
+        good | {"columns": {"a": {"transformer": "Maskr"}}},
+        good | {"columns": {"a": {"transformer": "Masker", "format": "emial"}}},
+        good | {"columns": {"a": {"transformer": "Masker", "key": "env:X"}}},
+        good | {"groups": [{"rule": "keep"}]},
+    ):
+        assert list(validator.iter_errors(odd))
 
 
 def test_every_transformer_can_be_named():

@@ -8,6 +8,8 @@ The plaintext, integers little-endian::
 Arrays are encrypted from their own memory and decrypted into their final memory: no array is copied as a whole.
 """
 
+import itertools
+import mmap
 import struct
 from collections.abc import Callable, Iterator
 
@@ -25,7 +27,9 @@ def lay_out(stream: list[memoryview], buffers: list[memoryview]) -> list[memoryv
     return [memoryview(table), *stream, *buffers]
 
 
-def read(fill: Callable[[memoryview], None], length: int) -> tuple[memoryview, list[memoryview]]:
+def read(
+    fill: Callable[[memoryview], None], length: int, *, shared: bool = False
+) -> tuple[memoryview, list[memoryview]]:
     """Read all pieces of a body, to its last byte.
 
     Parameters
@@ -34,12 +38,15 @@ def read(fill: Callable[[memoryview], None], length: int) -> tuple[memoryview, l
         Fills the memory that it is given with the next bytes.
     length : int
         The number of bytes in the body; no more memory than that is taken.
+    shared : bool
+        Whether the buffers are read into shared memory.
 
     Returns
     -------
     stream : memoryview
     buffers : list of memoryview
-        Each in memory of its own, which an array can keep and write to.
+        Each in memory of its own, which an array can keep and write to. With ``shared``, parts of one piece of memory
+        that no one can write to any more, and that processes forked from this one share.
 
     Raises
     ------
@@ -50,10 +57,10 @@ def read(fill: Callable[[memoryview], None], length: int) -> tuple[memoryview, l
     lengths = _read_table(fill, count, length - 2 * _WORD)
     if count > stream_length or stream_length + sum(lengths) != length - (2 + count) * _WORD:
         raise SealedFileError("the table of the sealed file does not fit its body: modelpriv did not write it.")
-    memories = [*_memories([stream_length, *lengths])]
+    memories = [*_memories([stream_length]), *(_shared(lengths) if shared else _memories(lengths))]
     for memory in memories:
         fill(memory)
-    return memories[0], memories[1:]
+    return memories[0], [memory.toreadonly() if shared else memory for memory in memories[1:]]
 
 
 def _read_table(fill: Callable[[memoryview], None], count: int, length: int) -> list[int]:
@@ -62,6 +69,13 @@ def _read_table(fill: Callable[[memoryview], None], count: int, length: int) -> 
     table = bytearray(count * _WORD)
     fill(memoryview(table))
     return list(struct.unpack(f"<{count}Q", table))
+
+
+def _shared(lengths: list[int]) -> list[memoryview]:
+    """Give parts of one piece of anonymous memory: forked processes share it, and there is no file of it."""
+    starts = [0, *itertools.accumulate(-(-length // _ALIGNMENT) * _ALIGNMENT for length in lengths)]
+    whole = memoryview(mmap.mmap(-1, max(starts[-1], 1)))
+    return [whole[start : start + length] for start, length in zip(starts, lengths, strict=False)]
 
 
 def _memories(lengths: list[int]) -> Iterator[memoryview]:
