@@ -2,10 +2,11 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from modelpriv._cli import audit, completion, grants, inspecting, keyrings, leaks, models, private_keys, tables, usage
-from modelpriv._cli.answers import Exit, exit_of, sentence
+from modelpriv._cli.answers import Exit, exit_of, plain, sentence
 from modelpriv._cli.incoming import asking
 from modelpriv._cli.parser import PROGRAM, Parser, WrongCallError
 from modelpriv.errors import ModelprivError
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a file that holds a public line
         return _failed(sentence(error), Exit.NOT_READ)
     try:
-        with asking():
+        with asking(), warnings.catch_warnings():
+            warnings.showwarning = _warned  # type: ignore[assignment]  # it needs the message alone
             said = given.run(given)
         _write(said.json if given.json else said.text)
     except WrongCallError as wrong:
@@ -83,6 +85,11 @@ def _write(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _warned(message: Warning | str, *_: object) -> None:
+    """Write a warning as a sentence, without the line of the source that Python adds."""
+    sys.stderr.write(f"modelpriv: note: {plain(message)}\n")
 
 
 def _failed(why: str, code: int) -> int:

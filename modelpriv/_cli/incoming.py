@@ -21,7 +21,7 @@ from modelpriv.keys.providers import os_keyring
 from modelpriv.keys.uri import KeyringURI, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from modelpriv.keys import Identity, Keyring, SigningKey
 
@@ -98,8 +98,8 @@ def id_of(digits: int, what: str) -> Callable[[str], str]:
     return read
 
 
-def table(path: str) -> Any:
-    """Read a table that the command was given.
+def table(path: str, text: Iterable[str] = ()) -> Any:
+    """Read a table that the command was given; these columns of a CSV file stay text.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def table(path: str) -> Any:
         The file cannot be read.
     """
     try:
-        return read_table(path)
+        return read_table(path, text)
     except InputError as error:
         raise UnreadableError(str(error)) from None
 

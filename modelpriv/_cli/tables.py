@@ -114,7 +114,7 @@ def _check(given: argparse.Namespace) -> Answer:
     rules = len(document["columns"]) + len(document.get("groups", ()))
     facts: dict[str, Any] = {"digest": policies.digest(document), "rules": rules}
     if given.data:
-        rows = table(given.data)
+        rows = table(given.data, _text(given.file))
         plan = step.plan(rows)
         step.set_params(key=Keyring.generate()).fit_transform(rows.head(_TRIED))
         facts["columns"] = len(plan.columns)
@@ -125,7 +125,8 @@ _TRIED = 1000  # rows on which a check tries every rule
 
 
 def _plan(given: argparse.Namespace) -> Answer:
-    plan = Deidentifier(**policy_files.read(given.file)[1]).plan(table(given.data))
+    document, parameters = policy_files.read(given.file)
+    plan = Deidentifier(**parameters).plan(table(given.data, document.get("text", ())))
     return Answer("\n".join(map(plain, str(plan).splitlines())), plan.to_json())
 
 
@@ -142,7 +143,7 @@ def _protect(given: argparse.Namespace) -> Answer:
             why = "the table itself" if own else "there already: give another path, or --force"
             raise ParameterError(f"{given.out!r} is not replaced, since it is {why}.")
     step = Deidentifier.from_policy(given.policy, key=given.key)
-    released = step.fit_transform(table(given.table))
+    released = step.fit_transform(table(given.table, _text(given.policy)))
     write_table(released, given.out)
     said = step.summary_
     facts = {
@@ -154,3 +155,8 @@ def _protect(given: argparse.Namespace) -> Answer:
     facts |= {"made": list(said.made), "covered_whole": said.whole, "policy": said.policy}
     shown = {name: ", ".join(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}
     return Answer(f"{plain(given.out)}: written.\n{lines(shown.items())}", json.dumps(facts | {"out": given.out}))
+
+
+def _text(policy: str) -> list[str]:
+    """Return the columns that a policy reads as text from CSV files."""
+    return list(policy_files.read(policy)[0].get("text", ()))

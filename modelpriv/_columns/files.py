@@ -12,6 +12,8 @@ from modelpriv._core import files, magic
 from modelpriv.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from modelpriv._columns.records import PandasTable
 
 __all__ = ["read_table", "write_table"]
@@ -20,14 +22,17 @@ __all__ = ["read_table", "write_table"]
 _INTEGER, _FLOAT = r"-?(?:0|[1-9]\d{0,17})", r"-?(?:0|[1-9]\d{0,17})(?:\.\d+)?(?:[eE][+-]?\d+)?"
 
 
-def read_table(path: str | os.PathLike[str]) -> PandasTable:
+def read_table(path: str | os.PathLike[str], text: Iterable[str] = ()) -> PandasTable:
     """Read a table.
 
     Parameters
     ----------
     path : path-like
         A Parquet file, or a CSV file with a header. A column of CSV becomes numbers only if all of its cells are
-        written as numbers are, without leading zeros: postcodes and phone numbers stay text.
+        written as numbers are, without leading zeros: postcodes and phone numbers stay text. Blanks behind a comma
+        are no part of a cell.
+    text : iterable of str, optional
+        Columns of CSV that stay text, whatever their cells look like.
 
     Raises
     ------
@@ -36,7 +41,7 @@ def read_table(path: str | os.PathLike[str]) -> PandasTable:
     OSError
         The file cannot be read.
     """
-    table = _read(path)
+    table = _read(path, frozenset(text))
     if table is None:
         raise InputError(f"{os.fspath(path)!r} is neither a whole Parquet file nor a CSV file with a header.")
     return table
@@ -62,7 +67,7 @@ def write_table(table: PandasTable, path: str | os.PathLike[str]) -> None:
             file.write(table.to_csv(index=False).encode())
 
 
-def _read(path: str | os.PathLike[str]) -> PandasTable | None:
+def _read(path: str | os.PathLike[str], text: frozenset[str]) -> PandasTable | None:
     """Return a table, or None if a file holds none: the words of pandas may hold cells."""
     with Path(path).open("rb") as file:
         is_parquet = file.read(len(magic.PARQUET.begins)) == magic.PARQUET.begins
@@ -72,7 +77,7 @@ def _read(path: str | os.PathLike[str]) -> PandasTable | None:
                 table = pd.read_parquet(file)
                 # An index that pandas wrote is a column of the file: it is read as one, so that no one overlooks it.
                 return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
-            table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
+            table = pd.read_csv(file, skipinitialspace=True, dtype=str, keep_default_na=False, na_values=[""])
         except (ValueError, OSError, MemoryError):  # ArrowInvalid is a ValueError
             return None
     if not isinstance(table.index, pd.RangeIndex):
@@ -81,7 +86,7 @@ def _read(path: str | os.PathLike[str]) -> PandasTable | None:
             f"{os.fspath(path)!r} has rows with more cells than its header has names, so no cell would be under its "
             "own name. Correct the file: look for commas at the ends of its lines."
         )
-    return table.apply(_typed)
+    return table.apply(lambda column: column if column.name in text else _typed(column))
 
 
 def _typed(column: pd.Series) -> pd.Series:

@@ -31,7 +31,7 @@ __all__ = ["CHOICES", "VERSION", "PolicyError", "describe", "digest", "parameter
 
 VERSION = 1
 _SOME_URI = "env:MODELPRIV_KEYRING"  # of the right form; it is not read
-_FIELDS = ("version", "unnamed", "missing", "claim", "roles", "columns", "groups", "notes")
+_FIELDS = ("version", "unnamed", "missing", "claim", "roles", "columns", "groups", "notes", "text")
 CHOICES = {"unnamed": ("raise", "drop"), "missing": ("raise", "ignore")}
 _NEVER = {"key", "columns", "verbose"}  # a policy says what is done, never with which key
 
@@ -103,6 +103,8 @@ def parse(document: Any) -> dict[str, Any]:
             f"version is {document.get('version')!r}: write version = {VERSION}, which this modelpriv reads."
         )
     _table(document, "notes")  # for people
+    if not all(isinstance(name, str) for name in _list(document, "text")):  # for those who read CSV files
+        raise PolicyError("text must be a list of the columns that stay text.", "text")
     rules = [(name, _value(f"columns.{name}", value)) for name, value in _table(document, "columns").items()]
     rules += [_group(number, group) for number, group in enumerate(_list(document, "groups"))]
     if not rules:

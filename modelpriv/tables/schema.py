@@ -40,6 +40,7 @@ def policy_schema() -> dict[str, Any]:
             "roles": {"type": "object", "additionalProperties": {"enum": sorted(ROLES)}},
             "columns": {"type": "object", "additionalProperties": {"$ref": "#/$defs/rule"}},
             "groups": {"type": "array", "items": {"$ref": "#/$defs/group"}},
+            "text": {"type": "array", "items": {"type": "string"}},
             "notes": {"type": "object", "additionalProperties": {"type": "string"}},
         },
         "required": ["version"],

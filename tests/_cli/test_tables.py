@@ -176,3 +176,21 @@ def test_check_tries_the_rules(run, keys, tmp_path):
     (tmp_path / "bools.toml").write_text(POLICY.replace('vip = "keep"', 'vip = { transformer = "Masker" }'))
     assert run("policy", "check", "bools.toml")[0] == 0
     assert run("policy", "check", "bools.toml", "--data", "people.csv")[0] in {1, 3}
+
+
+@pytest.mark.filterwarnings("default::modelpriv.errors.ProtectionWarning")
+def test_columns_that_stay_text(run, ask, keys, tmp_path):
+    """What a policy lists as text joins over files, also where one of them could be numbers; warnings are sentences."""
+    (tmp_path / "a.csv").write_text("zip, phone\n1234,none\n")
+    (tmp_path / "b.csv").write_text("zip, phone\n1234,none\n0042,none\n")
+    rules = [
+        'zip = { transformer = "FieldEncryptor", mode = "deterministic" }',
+        'phone = { transformer = "Masker", format = "phone" }',
+    ]
+    (tmp_path / "p.toml").write_text("\n".join(["version = 1", 'text = ["zip"]', "[columns]", *rules]))
+    for name in "ab":
+        code, said = run("protect", f"{name}.csv", f"{name}.parquet", "--policy", "p.toml", "--key", "env:KEYS")
+        assert code == 0
+        assert "modelpriv: note: Column 'phone'" in said
+        assert "__main__" not in said
+    assert len(pd.read_parquet("a.parquet").merge(pd.read_parquet("b.parquet"), on="zip")) == 1
