@@ -230,8 +230,11 @@ class Deidentifier(MadeFromPolicies, LookingAhead):
         -------
         table of the same kind as `X`
             The columns that came in and were not dropped, in their order: those of ``restorable_`` as they were, all
-            others as they are in `X`. Further columns are left out.
+            others as they are in `X`. Further columns are left out. Without `fit`, as when you have only the policy
+            and the key: all columns of `X`, and those that a `FieldEncryptor` alone encrypted are opened.
         """
+        if not hasattr(self, "steps_"):
+            return self._opened_by_rules(X)
         frame, rules = self._opened(X), self._rules()
         names, restored = self._kept("columns_in"), dict[Any, "Built"]()
         for number in self._kept("restorer"):

@@ -17,7 +17,7 @@ from modelpriv.errors import InputError, ParameterError, ParameterTypeError
 from modelpriv.tables import claims, parts, policy, restoring
 from modelpriv.tables.nested import NestedRules
 from modelpriv.tables.profiles import check_roles
-from modelpriv.tables.rules import ColumnRule, resolve
+from modelpriv.tables.rules import ColumnRule, pairs, resolve
 from modelpriv.tables.summary import Summary
 from modelpriv.transformers.fitted import PlainState
 from modelpriv.transformers.names import NamedColumns
@@ -169,6 +169,18 @@ class ProtectingTables(NamedColumns, PlainState, TransformerMixin, NestedRules):
         if frame.names != self._kept("released"):
             raise InputError(f"Pass what transform gave, with these columns: {self._kept('released')!r}.")
         return frame
+
+    def _opened_by_rules(self, X: Table) -> Table:
+        """Open the tokens of a released table by the rules and the key alone."""
+        self._check_parameters()
+        frame = open_frame(X)
+        own = [(key, value) for key, value in pairs(self.rules) if not isinstance(value, tuple)]
+        opened: dict[Any, Built] = {}
+        for rule in resolve(own, frame, unnamed="drop", missing="ignore"):
+            steps = parts.prepared(rule, frame, self.key) if rule.protects else []
+            if len(steps) == 1 and hasattr(steps[0], "needs_rewrap"):
+                opened |= restoring.apply("inverse_transform", rule, steps, frame, names=frame.names, restored={})
+        return frame.replaced({frame.names.index(name): built for name, built in opened.items()})
 
     def _with_tokens(self) -> list[tuple[ColumnRule, list[Any]]]:
         """Return the rules that a FieldEncryptor alone fulfils."""

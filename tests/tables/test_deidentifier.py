@@ -29,7 +29,7 @@ from modelpriv import (
     Pseudonymizer,
     Replacer,
 )
-from modelpriv.errors import InputError, KeyUnavailableError, ParameterError, ParameterTypeError
+from modelpriv.errors import DecryptionError, InputError, KeyUnavailableError, ParameterError, ParameterTypeError
 from modelpriv.keys import keyring as keyrings
 from modelpriv.tables import deidentifier as module
 
@@ -103,6 +103,20 @@ def test_the_way_back(people):
         assert back[name].tolist() == PEOPLE[name]
     assert back["phone"].tolist() == columns(released)["phone"].tolist()
     assert step.restorable_ == ["id", "postcode"]
+
+
+def test_opened_by_policy_and_key(people):
+    """Someone with the policy, the key and a released table opens what is encrypted, without the original table."""
+    chosen = {name: rule for name, rule in rules().items() if name not in {"phone", "name"}}
+    chosen |= {"phone": "drop", "name": "drop"}
+    step = Deidentifier(chosen, key=KEYS)
+    released = step.fit_transform(people)
+    opened = columns(Deidentifier.from_policy(step.to_policy(), key=KEYS).inverse_transform(released))
+    assert list(opened) == ["id", "postcode", "area", "age"]
+    for name in ("id", "postcode", "age"):
+        assert opened[name].tolist() == PEOPLE[name]
+    with pytest.raises(DecryptionError):
+        Deidentifier(chosen, key=Keyring.generate()).inverse_transform(released)
 
 
 def test_references_read_the_input():
