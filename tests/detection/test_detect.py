@@ -227,7 +227,7 @@ def test_the_answer_holds_no_cell():
 def test_it_prints_exports_and_looks_up():
     """A detection is a table to read, a frame, JSON, HTML, and a mapping by name."""
     found = detect(pd.DataFrame({"<mail>": FORMS["email"], "weight": FORMS["measurement"]}))
-    assert repr(found).splitlines()[1].startswith("<mail>  str")
+    assert repr(found).splitlines()[1].startswith("<mail>  ")
     assert list(found.frame()["kind"]) == ["email", "measurement"]
     assert [column["kind"] for column in json.loads(found.to_json())["columns"]] == ["email", "measurement"]
     assert "&lt;mail&gt;" in found._repr_html_()
