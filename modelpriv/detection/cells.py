@@ -77,7 +77,7 @@ class CellSample:
     @cached_property
     def numbers(self) -> npt.NDArray[np.float64]:
         """The texts as numbers, NaN where they are no numbers."""
-        formed: Any = pc.match_substring_regex(self.texts, _NUMBER)
+        formed: Any = pc.match_substring_regex(self.texts, _WRITTEN if self.family == "text" else _NUMBER)
         empty = pa.scalar(None, self.texts.type)
         read: Any = pc.if_else(formed, self.texts, empty).cast(pa.float64())
         numbers: npt.NDArray[np.float64] = read.to_numpy(zero_copy_only=False)
@@ -174,4 +174,6 @@ MOST = 4_000
 """How many cells of a column are looked at."""
 _FEWEST = 200
 _WORTH_A_LOOK = 256
+# In text, 1E5 may be a code: a number with an exponent has a point, too.
+_WRITTEN = r"^[+-]?(?:\d{1,15}|(?:\d{1,15}\.\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)$"
 _NUMBER = r"^[+-]?(?:\d{1,15}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?$"

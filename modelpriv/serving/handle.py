@@ -211,12 +211,9 @@ class ModelHandle(Watched):
             The new version cannot be used; the old one goes on answering.
         """
         with self._lock:
-            stamp = self._place.stamp()
-            if stamp == self._now.stamp:
-                self._error = None
-                return False
             try:
-                fresh = self._load("reload", stamp)
+                stamp = self._place.stamp()
+                fresh = self._now if stamp == self._now.stamp else self._load("reload", stamp)
             except BaseException as error:
                 self._error = described(error)
                 raise
