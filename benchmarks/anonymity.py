@@ -22,7 +22,7 @@ K = 10
 
 
 def census(rows: int, seed: int = 0) -> pd.DataFrame:
-    """A table like a census: ages, and categories of which a few are frequent and most are rare."""
+    """A table like a census: ages, and categories where a few values are frequent and most are rare."""
     rng = np.random.default_rng(seed)
     columns: dict[str, object] = {"age": np.clip(rng.gamma(7, 5.5, rows), 17, 90).astype(int)}
     for name, count in COUNTS.items():
@@ -61,7 +61,7 @@ def numbers(rows: int) -> pd.DataFrame:
 
 
 def coded(rows: int) -> tuple[pd.DataFrame, list[str], str]:
-    """Six quasi-identifiers of which rows share the values, and a sensitive column."""
+    """Six quasi-identifiers whose values several rows share, and a sensitive column."""
     table = census(rows)
     return table, ["age", "sex", "race", "marital", "education", "work"], "job"
 
@@ -115,7 +115,7 @@ def anjana_levels(table: pd.DataFrame, quasi: list[str], known: dict[str, pd.Dat
 
 
 def mondrian_on_numbers(rows: int) -> Race:
-    """Mondrian on many rows, beside the sort that any method needs."""
+    """Mondrian on many rows, compared with the sort that any method needs."""
     table = numbers(rows)
     return Race(
         ours=Contestant(lambda: KAnonymizer(k=K, output="mean").fit_transform(table)),
@@ -124,7 +124,7 @@ def mondrian_on_numbers(rows: int) -> Race:
 
 
 def mondrian_on_more_numbers() -> Race:
-    """What a row costs in a long table, beside one of a tenth."""
+    """The cost of a row in a long table, compared with a table a tenth as long."""
     table, tenth = numbers(10 * MILLION), numbers(MILLION)
     step = KAnonymizer(k=K, output="mean")
     return Race(

@@ -149,7 +149,7 @@ def against_presidio() -> Race:
 
 
 def against_ascii(make: Callable[[np.random.Generator], str], cells: int = CELLS) -> Race:
-    """The first character of a name stays; what it costs beside a name of ASCII letters."""
+    """The first character of a name stays; the cost compared with a name of ASCII letters."""
     step, table, names = Masker(keep_first=1), column(make, cells), column(NAME)
     return Race(
         ours=Contestant(lambda: step.transform(table), units=cells),
@@ -158,7 +158,7 @@ def against_ascii(make: Callable[[np.random.Generator], str], cells: int = CELLS
 
 
 def against_fewer(step: Masker, make: Callable[[np.random.Generator], str], cells: int, fewer: int) -> Race:
-    """What a cell costs in a long column, beside a short one."""
+    """The cost of a cell in a long column, compared with a short one."""
     table, small = column(make, cells), column(make, fewer)
     return Race(
         ours=Contestant(lambda: step.transform(table), units=cells),
@@ -167,7 +167,7 @@ def against_fewer(step: Masker, make: Callable[[np.random.Generator], str], cell
 
 
 def against_a_shorter_cell(patterns: Sequence[str]) -> Race:
-    """What a megabyte of a long cell costs with each of some patterns, beside a cell that has no more."""
+    """The cost of each megabyte of a long cell, with several patterns, compared with a cell of one megabyte."""
     steps = [Masker(regex=pattern) for pattern in patterns]
     long, short = (pd.DataFrame({"x": pd.Series(["x" * size]).astype("str")}) for size in (10 * MEGABYTE, MEGABYTE))
     return Race(

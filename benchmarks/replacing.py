@@ -92,7 +92,7 @@ def project() -> Race:
 
 
 def against_fewer(step: BaseEstimator) -> Race:
-    """What a cell of text costs in a column of ten million, beside one of a hundred thousand."""
+    """The cost of a cell of text in a column of ten million, compared with one of a hundred thousand."""
     table, small = names(10 * CELLS), names(CELLS // 10)
     step.fit(small)
     return Race(
@@ -102,7 +102,7 @@ def against_fewer(step: BaseEstimator) -> Race:
 
 
 def project_more() -> Race:
-    """What a row of five numbers costs in a table of ten million, beside one of a hundred thousand."""
+    """The cost of a row of five numbers in a table of ten million, compared with one of a hundred thousand."""
     table = np.random.default_rng(0).standard_normal((10 * CELLS, 5))
     small = table[: CELLS // 10].copy()
     step = KeyedProjection(key=KEYS).fit(small)

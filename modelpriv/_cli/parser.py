@@ -111,7 +111,7 @@ class Parser(argparse.ArgumentParser):
         Raises
         ------
         WrongCallError
-            It is none. The message repeats no value: it may be a secret in the wrong place.
+            The command line is wrong. The message repeats no value, which may be a secret in the wrong place.
         """
         try:
             given, unknown = self.parse_known_args(words)

@@ -293,7 +293,7 @@ class Listener:
 
 @functools.cache
 def _process() -> dict[str, str]:
-    """Say which user of which machine runs this process."""
+    """Say which user runs this process, and on which machine."""
     try:
         user = getpass.getuser() if os.name != "posix" else _user_by_id()
     except (KeyError, OSError):

@@ -69,7 +69,7 @@ class OpenFiles:
         _write(self._opened_head(), data, 0)
 
     def named(self) -> os.stat_result | None:
-        """Return what the system says about the file that has the log's name, None if there is none."""
+        """Return what the system says about the file that has the log's name, or None if no file has it."""
         found = _stat(self.path)
         if found is not None and stat.S_ISLNK(found.st_mode):
             raise _is_link(self.path)

@@ -42,7 +42,7 @@ def find_parts(folder: Path, log_id: str) -> dict[int, list[Path]]:
 
 
 def one_part(parts: dict[int, list[Path]], number: int) -> Path | None:
-    """Return the file with a number, None if there is none.
+    """Return the file with this number, or None if no file has it.
 
     Raises
     ------

@@ -145,7 +145,7 @@ def _text(data: bytes) -> Any:
 
 
 class _Limited(NamedTuple):
-    """A stream of which tarfile cannot ask for more than is held in memory."""
+    """A stream that gives tarfile no more at once than is held in memory."""
 
     stream: Stream
 

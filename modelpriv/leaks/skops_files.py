@@ -30,7 +30,7 @@ _DULL |= {"numpy.ndarray"}
 _NAMES = {"TypeNode", "FunctionNode"}
 _FIELDS = {"__class__", "__module__", "__loader__", "__id__", "content", "file"}
 _USUAL: dict[str, set[Any]] = {"is_json": {True}, "type": {"numpy", "json"}, "protocol": set(range(20))}
-# What each entry also has beside its content, as outlines of their own.
+# What each entry has in addition to its content, as outlines of their own.
 _MORE = {"key_types", "shape", "attrs", "dtype", "kwargs", "bit_generator_state"}
 
 

@@ -113,7 +113,7 @@ def test_rotate(run, log):
 
 
 def test_rotate_what_is_no_log(run, tmp_path):
-    """Rotating makes no log where there is none."""
+    """Rotating does not create a log."""
     code, said = run("rotate", "nowhere", *KEY)
     assert (code, "nowhere.head is not there" in said) == (1, True)
     assert not list(tmp_path.iterdir())

@@ -4,6 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from rotated_logs import act
+
+from modelpriv.audit import AuditLog
 
 SERVICE = """
 import os, sys, time
@@ -56,3 +59,21 @@ def services(path, keyring, tmp_path):
     for process in started.running:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where the log is, in a folder of its own."""
+    (tmp_path / "logs").mkdir()
+    return tmp_path / "logs" / "audit.jsonl"
+
+
+@pytest.fixture
+def rotated(path, keyring):
+    """A log of three files, and its id."""
+    with AuditLog(path, key=keyring) as log:
+        for _ in range(2):
+            act()
+            log.rotate()
+        act()
+        return log.id

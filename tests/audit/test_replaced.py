@@ -5,35 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rotated_logs import POSIX, act
 
-from modelpriv._core import events
 from modelpriv.audit import AuditLog, verify
 from modelpriv.errors import ParameterError, SealedFileError
-
-POSIX = pytest.mark.skipif(os.name != "posix", reason="renames files that are open, which only POSIX can")
-
-
-@pytest.fixture
-def path(tmp_path):
-    """Where the log is, in a folder of its own."""
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs" / "audit.jsonl"
-
-
-@pytest.fixture
-def rotated(path, keyring):
-    """A log of three files, and its id."""
-    with AuditLog(path, key=keyring) as log:
-        for _ in range(2):
-            act()
-            log.rotate()
-        act()
-        return log.id
-
-
-def act(**facts):
-    with events.event("transform", "FieldEncryptor", **facts):
-        pass
 
 
 def head_of(path):
@@ -118,7 +93,7 @@ def test_the_file_of_another_log_while_it_is_written(two_logs, keyring):
 
 @pytest.mark.parametrize("expected", ["", "canary", "0" * 31, 5])
 def test_what_is_no_id(path, keyring, expected):
-    """An id that is none is refused, and not shown."""
+    """Text that is not an id is refused, and not shown."""
     for attempt in (
         lambda: verify(path, key=keyring, expected_id=expected),
         lambda: AuditLog(path, key=keyring, expected_id=expected),
@@ -129,7 +104,7 @@ def test_what_is_no_id(path, keyring, expected):
 
 
 def test_an_expected_log_that_is_not_there(path, keyring):
-    """A log that you expect is not begun where there is none."""
+    """If the log that you expect does not exist, no new one is begun."""
     with pytest.raises(SealedFileError, match="empty or missing"):
         AuditLog(path, key=keyring, expected_id="0" * 32).start()
     assert not path.exists()

@@ -1,7 +1,6 @@
 """A log that rotates is one chain over all its files, whatever program rotates it."""
 
 import gzip
-import json
 import multiprocessing
 import os
 import shutil
@@ -10,48 +9,11 @@ import time
 import warnings
 
 import pytest
+from rotated_logs import POSIX, act, lines, names, parts
 
-from modelpriv._core import events
 from modelpriv.audit import AuditLog, verify
 from modelpriv.errors import KeyUnavailableError, ParameterError, ParameterTypeError, SealedFileError
 from modelpriv.keys import Keyring
-
-POSIX = pytest.mark.skipif(os.name != "posix", reason="renames files that are open, which only POSIX can")
-
-
-@pytest.fixture
-def path(tmp_path):
-    """Where the log is, in a folder of its own."""
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs" / "audit.jsonl"
-
-
-@pytest.fixture
-def rotated(path, keyring):
-    """A log of three files, and its id."""
-    with AuditLog(path, key=keyring) as log:
-        for _ in range(2):
-            act()
-            log.rotate()
-        act()
-        return log.id
-
-
-def act(**facts):
-    with events.event("transform", "FieldEncryptor", **facts):
-        pass
-
-
-def names(path):
-    return sorted(file.name for file in path.parent.iterdir())
-
-
-def lines(*paths):
-    return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
-
-
-def parts(path):
-    return [*sorted(path.parent.glob("audit.jsonl.0*")), path]
 
 
 def test_rotating(path, keyring):

@@ -1,6 +1,5 @@
 """A log rotates by size, by age, and on a signal."""
 
-import json
 import os
 import signal
 import threading
@@ -8,48 +7,11 @@ import time
 from datetime import timedelta
 
 import pytest
+from rotated_logs import POSIX, act, lines, names, parts
 
-from modelpriv._core import events
 from modelpriv.audit import AuditLog, hangup, verify
 from modelpriv.audit import writer as writer_module
 from modelpriv.errors import AuditWarning, ParameterError, ParameterTypeError
-
-POSIX = pytest.mark.skipif(os.name != "posix", reason="renames files that are open, which only POSIX can")
-
-
-@pytest.fixture
-def path(tmp_path):
-    """Where the log is, in a folder of its own."""
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs" / "audit.jsonl"
-
-
-@pytest.fixture
-def rotated(path, keyring):
-    """A log of three files, and its id."""
-    with AuditLog(path, key=keyring) as log:
-        for _ in range(2):
-            act()
-            log.rotate()
-        act()
-        return log.id
-
-
-def act(**facts):
-    with events.event("transform", "FieldEncryptor", **facts):
-        pass
-
-
-def names(path):
-    return sorted(file.name for file in path.parent.iterdir())
-
-
-def lines(*paths):
-    return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
-
-
-def parts(path):
-    return [*sorted(path.parent.glob("audit.jsonl.0*")), path]
 
 
 def test_by_size(path, keyring):

@@ -225,7 +225,7 @@ while True:
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 def test_killed_at_any_point(keyring, tmp_path):
-    """A process that is killed at any point of repin leaves a whole file, and nothing beside it."""
+    """A process that is killed at any point of repin leaves a whole file, and no other file."""
     path, newer = tmp_path / "model", keyring.rotate()
     X.to_pickle(tmp_path / "X")
     modelpriv.dump(unlearnt(FieldEncryptor(key=keyring)).fit(X, Y), path, key=keyring)

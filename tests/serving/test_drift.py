@@ -38,7 +38,7 @@ STEPS = {
 @pytest.mark.parametrize("kind", STEPS)
 @pytest.mark.parametrize("shares", [(0.4, 0.3, 0.2, 0.1), (0.1, 0.2, 0.3, 0.4)])
 def test_tokens_drift_as_their_values_do(keyring, kind, shares):
-    """PSI and p-value of protected columns are those of the same columns in the clear, by an independent formula."""
+    """PSI and p-value of protected columns are those of the same columns in plain text, by an independent formula."""
     rng = np.random.default_rng(0)
     before, now = people(rng, 3000), people(rng, 2000, shares)
     step = STEPS[kind](keyring).fit(before)

@@ -76,7 +76,7 @@ REFUSED = {
     "a birth year": ("hipaa-safe-harbor", {"date_of_birth": Generalizer("year")}, "bottom="),
     "an age": ("hipaa-safe-harbor", {"age": "keep"}, "top=90"),
     "an age group": ("hipaa-safe-harbor", {"age": Generalizer("interval", width=10)}, "top=90"),
-    "a birth year beside an age": (
+    "a birth year with an age": (
         "hipaa-safe-harbor",
         {"date_of_birth": Generalizer("year", bottom="1936-01-01"), "age": Generalizer("bounded", top=90)},
         "next to an age",
@@ -85,7 +85,7 @@ REFUSED = {
     "a card": ("pci-dss", {"card": "keep"}, r"3\.5\.1"),
     "too many digits": ("pci-dss", {"card": Masker(keep_first=8, keep_last=4)}, r"3\.5\.1"),
     "two truncations": ("pci-dss", {"card": Masker("card"), "end": ("card", Masker(keep_last=4))}, "side by side"),
-    "a truncation beside a token": (
+    "a truncation with a token": (
         "pci-dss",
         {"card": FieldEncryptor(), "end": ("card", Masker("card"))},
         "side by side",
@@ -107,7 +107,7 @@ def test_rules_that_do_not(kind):
 
 @pytest.mark.parametrize("claim", ["hipaa-safe-harbor", "hipaa-limited", "gdpr-pseudonymised", "gb-t-37964"])
 def test_a_column_of_unknown_content(claim):
-    """A column of which no one said what it holds is refused, unless it is dropped."""
+    """A column is refused if you did not say what it holds, unless it is dropped."""
     people = table("sex", "measure")
     step = Deidentifier({"sex": "keep", "measure": "keep"}, claim=claim, roles={"sex": "sex"})
     with pytest.raises(ParameterError, match=r"'measure': say in roles="):

@@ -343,7 +343,7 @@ def test_parameters_are_checked_at_fit(more, error, words):
     ids=lambda value: type(value).__name__,
 )
 def test_tables_that_are_refused(table, error, words):
-    """What is no dense table of finite numbers is refused in clear words, and no cell is in them."""
+    """Anything but a dense table of finite numbers is refused, and the message says why and shows no cell."""
     with pytest.raises(error, match=words) as caught:
         KeyedProjection(key=KEYS).fit(table)
     assert "cAnArY" not in str(caught.value)

@@ -82,7 +82,7 @@ def classes_of(columns: Mapping[int, Column], states: Mapping[int, State], way: 
 
 
 def _levels(quasi: Quasi, first: Ints, counts: Ints) -> Levels:
-    """Return a column at each level, for different rows, each of which `counts` rows have."""
+    """Return a column at each level, for distinct rows; `counts` says how often each occurs."""
     numbers, axis = quasi.codes.numbers[first], quasi.axis
     if axis.ancestors is None:
         return Levels([numbers, np.zeros_like(numbers)], [quasi.codes.size, 1], [0.0, axis.weight])
